@@ -1,0 +1,1 @@
+"""Measurements on the testbed; they assert nothing."""

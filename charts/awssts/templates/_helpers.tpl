@@ -1,0 +1,91 @@
+{{- define "awssts.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" }}
+{{- end }}
+
+{{/* The release's name, which is not repeated where it says awssts already. Short, for suffixes follow. */}}
+{{- define "awssts.fullname" -}}
+{{- $name := include "awssts.name" . }}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) }}
+{{- default $full .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "awssts.labels" -}}
+{{ include "awssts.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "awssts.selector" -}}
+app.kubernetes.io/name: {{ include "awssts.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "awssts.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "awssts.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- required "serviceAccount.name says which account to use when serviceAccount.create is false" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "awssts.image" -}}
+{{- with .Values.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* What Kubernetes calls a restricted pod. */}}
+{{- define "awssts.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "awssts.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+capabilities: {drop: [ALL]}
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{/* With a selector of pods, and the context: over nodes and zones, where that is possible. */}}
+{{- define "awssts.spread" -}}
+{{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+- topologyKey: {{ . }}
+  maxSkew: 1
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- $ | nindent 6 }}
+{{- end }}
+{{- end }}
+
+{{/* What cannot work together is said before anything is installed. */}}
+{{- define "awssts.check" -}}
+{{- if and (not .Values.leaderElection.enabled) (gt (int .Values.operator.replicas) 1) }}
+{{- fail "operator.replicas must be 1 without leaderElection.enabled: two operators at once would use an MFA code twice" }}
+{{- end }}
+{{- if and (gt (int .Values.operator.shards) 1) (not .Values.leaderElection.enabled) }}
+{{- fail "operator.shards takes leaderElection.enabled" }}
+{{- end }}
+{{- if and .Values.webhooks.certManager.enabled (not .Values.webhooks.enabled) }}
+{{- fail "webhooks.certManager.enabled takes webhooks.enabled" }}
+{{- end }}
+{{- if and .Values.gateway.enabled (not .Values.gateway.tlsSecretName) }}
+{{- fail "gateway.tlsSecretName must name a Secret with the gateway's certificate: it takes passwords and codes" }}
+{{- end }}
+{{- range tuple "serviceMonitor" "prometheusRule" }}
+{{- if and (get $.Values.metrics .).enabled (not $.Values.metrics.enabled) }}
+{{- fail (printf "metrics.%s.enabled takes metrics.enabled" .) }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,1 @@
+"""The outside: STS, the Kubernetes API, telemetry."""

@@ -1,0 +1,140 @@
+"""Metrics for Prometheus. What is told of each request is read when it is asked for, and leaves with the request."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.process_collector import ProcessCollector
+
+from awssts import __version__
+
+_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
+
+
+class Standing(Protocol):
+    """How a request stands; moments are seconds since 1970, zero where there is none."""
+
+    @property
+    def ready(self) -> bool: ...
+    @property
+    def awaits_code(self) -> bool: ...
+    @property
+    def expiration(self) -> float: ...
+    @property
+    def renewal(self) -> float: ...
+
+
+Standings = Callable[[], Sequence[tuple[tuple[str, str], Standing]]]
+
+
+class Backlog(Protocol):
+    """What waits to be worked on."""
+
+    @property
+    def lag(self) -> timedelta: ...
+    @property
+    def depth(self) -> int: ...
+
+
+class Telemetry:
+    """All metrics of the operator."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call] # series that nobody reads
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        registry = self._registry
+        Gauge("awssts_build_info", "The version that runs.", ["version"], registry=registry).labels(__version__).set(1)
+        self._issuances = Counter(
+            "awssts_issuances", "Attempts to issue credentials.", ["result", "reason"], registry=registry
+        )
+        self._calls = Histogram(
+            "awssts_aws_call_duration_seconds",
+            "Calls of AWS, with AWS's error code or Success.",
+            ["service", "operation", "code"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._decisions = Counter(
+            "awssts_mfa_decisions",
+            "What policies came to when credentials were issued.",
+            ["trigger", "outcome"],
+            registry=registry,
+        )
+        self._leader = Gauge("awssts_leader", "1 where this process leads, else 0.", registry=registry)
+        self._lag = Gauge(
+            "awssts_schedule_lag_seconds", "How long the oldest request has waited for a worker.", registry=registry
+        )
+        self._queue = Gauge("awssts_queue_depth", "Requests that wait for a worker.", registry=registry)
+
+    def issued(self, cause: str) -> None:
+        """Count credentials that were issued."""
+        self._issuances.labels("success", cause).inc()
+
+    def failed(self, reason: str) -> None:
+        """Count an attempt that failed."""
+        self._issuances.labels("failure", reason).inc()
+
+    def decided(self, trigger: str, outcome: str) -> None:
+        """Count a decision over MFA."""
+        self._decisions.labels(trigger or "none", outcome).inc()
+
+    def called(self, service: str, operation: str, code: str, seconds: float) -> None:
+        """Count a call of AWS."""
+        self._calls.labels(service, operation, code).observe(seconds)
+
+    def observe(self, *, standings: Standings, backlog: Backlog, leads: Callable[[], bool]) -> None:
+        """Read these when metrics are asked for."""
+        self._lag.set_function(lambda: backlog.lag.total_seconds())  # noqa: PLW0108 - it is another each time
+        self._queue.set_function(lambda: backlog.depth)
+        self._leader.set_function(leads)
+        self._registry.register(_Requests(standings))
+
+    async def text(self) -> bytes:
+        """Return the metrics in Prometheus's text format."""
+        return await asyncio.to_thread(generate_latest, self._registry)
+
+
+class _Requests:
+    """A few gauges for each request."""
+
+    def __init__(self, standings: Standings) -> None:
+        self._standings = standings
+
+    def collect(self) -> Iterable[Metric]:
+        labels = ["namespace", "name"]
+        ready = GaugeMetricFamily("awssts_request_ready", "1 where the request is Ready, else 0.", labels=labels)
+        expiration = GaugeMetricFamily(
+            "awssts_request_expiration_timestamp_seconds", "When its credentials expire.", labels=labels
+        )
+        renewal = GaugeMetricFamily(
+            "awssts_request_renewal_timestamp_seconds", "When they are to be renewed.", labels=labels
+        )
+        awaiting = GaugeMetricFamily("awssts_codes_awaited", "Requests that wait for a person's code.")
+        waiting = 0
+        for name, standing in self._standings():
+            ready.add_metric(name, float(standing.ready))
+            waiting += standing.awaits_code
+            if standing.expiration:
+                expiration.add_metric(name, standing.expiration)
+            if standing.renewal:
+                renewal.add_metric(name, standing.renewal)
+        awaiting.add_metric([], float(waiting))
+        return ready, expiration, renewal, awaiting
+
+    def describe(self) -> Iterable[Metric]:
+        """Say nothing before there is something: the registry would collect for it."""
+        return ()

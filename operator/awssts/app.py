@@ -1,0 +1,258 @@
+"""The composition root: settings, what is made of them, and the life of the operator."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import kopf
+import structlog
+from kubernetes.aio.client import Configuration
+
+from awssts import __version__
+from awssts.adapters import cluster as clusters
+from awssts.adapters import plugins
+from awssts.adapters.cluster import Cluster, NotFound
+from awssts.adapters.events import EventWriter
+from awssts.adapters.iam import Iam
+from awssts.adapters.leases import LeaseCluster
+from awssts.adapters.rest import Rest
+from awssts.adapters.sts import Sts
+from awssts.adapters.webhooks import WebhookCluster
+from awssts.domain.errors import AwsstsError
+from awssts.domain.policy.facts import NO_WEBHOOK
+from awssts.domain.request import Request
+from awssts.entry import handlers
+from awssts.entry.health import HealthServer
+from awssts.lead import Lead
+from awssts.services.answers import Asker
+from awssts.services.devices import Devices
+from awssts.services.intake import Intake
+from awssts.services.issuance import Issuance
+from awssts.services.judging import Judging
+from awssts.services.observations import Name, Observations
+from awssts.services.ports import Silence
+from awssts.services.reconciler import Reconciler
+from awssts.services.scheduler import Scheduler
+from awssts.services.sessions import Sessions
+from awssts.services.slots import Slots
+from awssts.services.stamps import Stamps
+from awssts.settings import Settings
+
+if TYPE_CHECKING:
+    from awssts.adapters.telemetry import Telemetry  # brings 3 MB of prometheus_client
+
+log = structlog.get_logger(__name__)
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+SETTLE = 5.0  # seconds for a listing to be through
+SWEEP = 3600.0  # seconds between looks for deletions that no watch told of
+
+
+def now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
+
+
+async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
+    """Run the operator until SIGTERM, SIGINT or ``stop``; work under way is finished.
+
+    Where one of several is to lead, the others serve the admission webhook and probes meanwhile.
+
+    Raises:
+        AwsstsError: the cluster can't be reached, or lacks the CRD or the rights; or the lead was lost.
+    """
+    configuration = await clusters.configuration()
+    cluster = WebhookCluster(configuration)
+    lead = Lead(settings.election, LeaseCluster(configuration), now)
+    stamps = Stamps(cluster, settings.admission.namespace, now) if settings.admission else None
+    telemetry = _telemetry() if settings.metrics_port is not None else None
+    stop = stop or asyncio.Event()
+    services = Background(stop)
+    try:
+        await cluster.check(settings.namespaces)
+        if telemetry is not None and settings.metrics_port is not None:
+            services.start(_probes(settings.metrics_port, telemetry, lead).run)
+        if settings.admission is not None and stamps is not None:
+            from awssts import webhook  # brings 12 MB of cryptography
+
+            await stamps.load()
+            services.start(*await webhook.works(settings, settings.admission, cluster, now, stamps))
+        if await lead.taken(stop):
+            await _work(settings, cluster, stamps, telemetry, lead, stop)
+        services.raise_failure()
+        log.info("stopped")
+    finally:
+        await services.finish()
+        await lead.release()
+        await cluster.close()
+
+
+async def _work(
+    settings: Settings,
+    cluster: Cluster,
+    stamps: Stamps | None,
+    telemetry: "Telemetry | None",
+    lead: Lead,
+    stop: asyncio.Event,
+) -> None:
+    """Work as the one that leads, until ``stop``."""
+    sts = Sts(threads=settings.sts_concurrency, rate=settings.sts_rate, called=telemetry.called if telemetry else None)
+    iam, rest = Iam(), Rest()
+    asker = Asker(cluster, rest, iam)
+    events = EventWriter(cluster, instance=socket.gethostname())
+    observations = Observations()
+    devices = Devices(cluster, now, since=now())
+
+    def wake(name: Name) -> None:
+        scheduler.add(name)  # made below
+
+    slots = Slots(settings.workers, now, wake)
+    sessions = Sessions(cluster=cluster, sts=sts, devices=devices, codes=asker, slots=slots, clock=now, wake=wake)
+    reconciler = Reconciler(
+        cluster=cluster,
+        issuance=Issuance(cluster, sts, sessions, now),
+        judging=Judging(
+            cluster=cluster,
+            observations=observations,
+            decider=asker,
+            callers=sts,
+            slots=slots,
+            clock=now,
+            applicant=stamps.applicant if stamps else _nobody,
+            plugins=plugins.installed(),
+        ),
+        events=events,
+        observations=observations,
+        clock=now,
+        region=settings.region,
+        telemetry=telemetry or Silence(),
+    )
+    scheduler = Scheduler(reconciler.reconcile, now, workers=settings.workers)
+    intake = Intake(observations, reconciler, scheduler, settings.shard.has)
+    if telemetry is not None:
+        telemetry.observe(
+            standings=observations.standings,
+            backlog=scheduler,
+            leads=lambda: lead.held,
+        )
+    lead.at_work(scheduler)
+    try:
+        await _observe(cluster, observations, settings)
+        if stamps is None and observations.policies:
+            log.warning("no admission webhook: what policies ask of who applied a request is unknown")
+        background = Background(
+            stop, lead.keep, events.run, scheduler.run, lambda: _sweep(cluster, settings.namespaces, intake)
+        )
+        log.info("starting", version=__version__, targets=len(observations.targets()))
+        registry = handlers.registry(
+            intake, background, lambda: connection(cluster.settings), with_policies=settings.policies
+        )
+        await handlers.watch(registry, settings.namespaces, stop)
+        background.raise_failure()
+    finally:
+        await sts.close()
+        await iam.close()
+        await rest.close()
+
+
+def _telemetry() -> "Telemetry":
+    from awssts.adapters.telemetry import Telemetry
+
+    return Telemetry()
+
+
+def _probes(port: int, telemetry: "Telemetry", lead: Lead) -> HealthServer:
+    return HealthServer(
+        port=port,
+        live={"schedule": lead.stuck},
+        ready={"cluster": lead.not_started},
+        metrics=telemetry.text,
+        content_type=telemetry.content_type,
+    )
+
+
+async def _observe(cluster: Cluster, observations: Observations, settings: Settings) -> None:
+    """See what decisions rest on before the first is made: targets, so that nothing live is issued again, and
+    policies with the namespaces they select by, so that none is passed over; labelled keys, for their digests."""
+    if settings.policies:
+        async for policy in cluster.policies():
+            observations.see_policy(policy)
+        async for metadata in cluster.namespaces():
+            observations.see_namespace(metadata)
+    async for metadata in cluster.target_metadata(settings.namespaces):
+        if settings.shard.has(metadata["namespace"]):
+            observations.see_target(metadata)
+    async for secret in cluster.labelled_credentials(settings.namespaces):
+        metadata = secret["metadata"]
+        if settings.shard.has(metadata["namespace"]):
+            observations.see_credentials((metadata["namespace"], metadata["name"]), secret.get("data") or {})
+
+
+async def connection(configuration: Configuration) -> kopf.ConnectionInfo:
+    """Return the same connection for kopf, with a token that is fresh."""
+    authorization = (await configuration.auth_settings()).get("BearerToken", {}).get("value") or ""
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert or None,
+        ca_data=configuration.ca_cert_data or None,
+        insecure=not configuration.verify_ssl,
+        token=authorization.rpartition(" ")[2] or None,  # after "Bearer" of a kubeconfig, "bearer" in a pod
+        certificate_path=configuration.cert_file or None,
+        private_key_path=configuration.key_file or None,
+        proxy_url=configuration.proxy or None,
+    )
+
+
+async def _nobody(_: Request) -> str:
+    """Say that nobody is known to have applied a request: who has no key for stamps can't tell genuine ones."""
+    return NO_WEBHOOK
+
+
+async def _sweep(cluster: Cluster, namespaces: Sequence[str], intake: Intake) -> None:
+    """Find targets whose deletion fell into a gap between two watches: after each listing, and now and then."""
+    while True:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SWEEP):
+                await intake.unsure.wait()
+        await asyncio.sleep(SETTLE)
+        intake.unsure.clear()
+        try:
+            await intake.sweep(cluster.target_metadata(namespaces))
+        except (AwsstsError, NotFound) as error:
+            log.warning("sweep failed", error=str(error))
+            intake.unsure.set()
+
+
+class Background:
+    """What runs beside the watches. When a part of it fails, the operator stops and says why."""
+
+    def __init__(self, stop: asyncio.Event, *works: Work) -> None:
+        self._stop = stop
+        self._works = works
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, *more: Work) -> None:
+        """Start all."""
+        for work in (*self._works, *more):
+            task = asyncio.create_task(work())
+            task.add_done_callback(lambda _: self._stop.set())
+            self._tasks.append(task)
+        self._works = ()
+
+    async def finish(self) -> None:
+        """Stop the last one first; each finishes what it is at."""
+        for task in reversed(self._tasks):
+            task.cancel()
+            await asyncio.wait([task])
+
+    def raise_failure(self) -> None:
+        """Raise the error that a part of it failed with, if one did."""
+        for task in self._tasks:
+            if not task.done() or task.cancelled():
+                continue
+            if (error := task.exception()) is not None:
+                raise error

@@ -1,0 +1,107 @@
+"""Whether the API server calls the admission webhooks as it has to: a pure look at their configurations.
+
+Stamps can't be forged either way; but while a configuration is missing or lets something past, nobody is stamped and
+nothing is refused, and that should be told before somebody wonders.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from awssts.domain.names import GROUP, PLURAL, POLICY_PLURAL, VERSION
+
+Json = Mapping[str, Any]
+Plural = Literal["mutatingwebhookconfigurations", "validatingwebhookconfigurations"]
+
+OPERATIONS: Final = frozenset({"CREATE", "UPDATE"})
+# The one thing that may go past: what changes neither spec nor labels nor annotations.
+CONDITION: Final = (
+    "request.operation == 'CREATE' || object.?spec != oldObject.?spec "
+    "|| object.metadata.?labels != oldObject.metadata.?labels "
+    "|| object.metadata.?annotations != oldObject.metadata.?annotations"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What has to be sent where."""
+
+    path: str
+    resource: str
+
+
+DUTIES: Final[Mapping[Plural, tuple[Duty, ...]]] = {
+    "mutatingwebhookconfigurations": (Duty("/mutate", PLURAL),),
+    "validatingwebhookconfigurations": (Duty("/validate", PLURAL), Duty("/validate", POLICY_PLURAL)),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """Where the webhooks are served, and for which namespaces (all when empty). ``trusted``: whether this bundle
+    (base64) vouches for what is served."""
+
+    service: str
+    namespace: str
+    trusted: Callable[[str], bool]
+    namespaces: frozenset[str] = frozenset()
+
+
+def problems(configuration: Json | None, duties: tuple[Duty, ...], expected: Expected) -> list[str]:
+    """Return what is wrong with a configuration; None stands for one that is not there."""
+    if configuration is None:
+        return ["it is not there"]
+    webhooks = configuration.get("webhooks") or ()
+    found: dict[str, None] = {}
+    for duty in duties:
+        mine = [webhook for webhook in webhooks if _covers(webhook, duty)]
+        if not mine:
+            found[f"no webhook gets CREATE and UPDATE of {duty.resource}"] = None
+        told = [[f"{webhook.get('name')}: {wrong}" for wrong in _wrong(webhook, duty, expected)] for webhook in mine]
+        if all(told):
+            found |= dict.fromkeys(itertools.chain(*told))
+    return list(found)
+
+
+def _covers(webhook: Json, duty: Duty) -> bool:
+    """Whether it is called for all objects of that resource."""
+    called: set[str] = set()
+    for rule in webhook.get("rules") or ():
+        wanted = (("apiGroups", GROUP), ("apiVersions", VERSION), ("resources", duty.resource))
+        matches = all({value, "*"} & set(rule.get(field) or ()) for field, value in wanted)
+        if matches and rule.get("scope", "*") != ("Namespaced" if duty.resource == POLICY_PLURAL else "Cluster"):
+            called |= set(rule.get("operations") or ())
+    return "*" in called or called >= OPERATIONS
+
+
+def _wrong(webhook: Json, duty: Duty, expected: Expected) -> Iterator[str]:
+    if webhook.get("failurePolicy", "Fail") != "Fail":
+        yield f"failurePolicy has to be Fail, and is {webhook['failurePolicy']}"
+    if (selector := webhook.get("namespaceSelector")) and not _reaches(selector, expected.namespaces):
+        yield "namespaceSelector leaves some out: it has to be empty, or to name all namespaces of the operator"
+    if webhook.get("objectSelector"):
+        yield "objectSelector leaves some out: it has to be empty"
+    for condition in webhook.get("matchConditions") or ():
+        if " ".join(condition["expression"].split()) != CONDITION:
+            yield f"matchConditions: {condition['name']} is not one of awssts, and may leave some out"
+    client = webhook.get("clientConfig") or {}
+    service = client.get("service")
+    if service and (service.get("namespace"), service.get("name")) != (expected.namespace, expected.service):
+        yield f"clientConfig.service has to be {expected.service} in namespace {expected.namespace}"
+    path = service.get("path", "/") if service else client.get("url", "")
+    if not path.endswith(duty.path):
+        yield f"clientConfig has to lead to {duty.path}"
+    if client.get("caBundle") and not expected.trusted(client["caBundle"]):
+        yield "clientConfig.caBundle does not vouch for the certificate that is served"
+    elif service and not client.get("caBundle"):
+        yield "clientConfig.caBundle is missing"
+
+
+def _reaches(selector: Json, namespaces: frozenset[str]) -> bool:
+    """Whether it names all namespaces that the operator works in, where it doesn't work in all."""
+    if not namespaces or selector.get("matchLabels") or len(selector.get("matchExpressions") or ()) != 1:
+        return False
+    (named,) = selector["matchExpressions"]
+    by_name = (named.get("key"), named.get("operator")) == ("kubernetes.io/metadata.name", "In")
+    return by_name and namespaces <= set(named.get("values") or ())

@@ -1,0 +1,1 @@
+"""What starts the program: kopf handlers and the command line."""

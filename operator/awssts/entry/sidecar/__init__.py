@@ -1,0 +1,1 @@
+"""The sidecar: gives a mounted Secret to the SDKs of its pod. It runs in every pod, so it imports little."""

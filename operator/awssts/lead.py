@@ -1,0 +1,99 @@
+"""Whether this process is the one that works, and what probes are told of it."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from awssts.adapters.leases import LeaseCluster
+from awssts.services.leadership import DEADLINE, DURATION, Leadership
+from awssts.services.scheduler import Scheduler
+from awssts.settings import Election
+
+log = structlog.get_logger(__name__)
+
+LAST_MOMENT = (DURATION - DEADLINE) * 0.6  # seconds after the lead was lost; then what is not finished is cut off
+STUCK = timedelta(minutes=5)  # no call takes as long: whoever waits so long for a worker waits for ever
+
+
+class Lead:
+    """The lead of one of several processes; without an election, that of the only one."""
+
+    def __init__(self, election: Election | None, cluster: LeaseCluster, clock: Callable[[], datetime]) -> None:
+        self._cluster = cluster
+        self._leadership: Leadership | None = None
+        if election is not None:
+            identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
+            name = election.namespace, election.name
+            self._leadership = Leadership(cluster, name, identity, clock, time.monotonic)
+        self._scheduler: Scheduler | None = None
+        self._started = False
+
+    async def taken(self, stop: asyncio.Event) -> bool:
+        """Wait for the lead; return whether it was taken before the process is to stop."""
+        self._started = True
+        if self._leadership is None:
+            return not stop.is_set()
+        loop = asyncio.get_running_loop()
+        waiting: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)  # kopf takes them over when it watches
+        try:
+            waiting.append(taking := asyncio.create_task(self._leadership.acquire()))
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if taking.done():
+                taking.result()
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        return self._leadership.leads and not stop.is_set()
+
+    async def keep(self) -> None:
+        """Keep the lead until cancelled.
+
+        Raises:
+            ClusterUnavailable: it is lost. The process ends before another can lead, whatever is under way.
+        """
+        if self._leadership is None:
+            await asyncio.Event().wait()
+            return
+        try:
+            await self._leadership.keep()
+        except Exception as error:
+            log.error("the lead is lost", error=str(error))  # noqa: TRY400 - the text says it all
+            asyncio.get_running_loop().call_later(LAST_MOMENT, os._exit, 1)
+            raise
+
+    async def release(self) -> None:
+        """Let another process lead at once."""
+        with contextlib.suppress(asyncio.CancelledError):
+            if self._leadership is not None:
+                await self._leadership.release()
+        await self._cluster.close()
+
+    def at_work(self, scheduler: Scheduler) -> None:
+        """Tell probes what is worked on."""
+        self._scheduler = scheduler
+
+    @property
+    def held(self) -> bool:
+        """Whether this process works."""
+        return self._scheduler is not None and (self._leadership is None or self._leadership.leads)
+
+    def not_started(self) -> str:
+        """Say why the process is not ready; nothing where it is. Who follows is: it serves the webhook."""
+        return "" if self._started else "the cluster was not reached yet"
+
+    def stuck(self) -> str:
+        """Say why the process should be started again; nothing where all is well."""
+        lag = self._scheduler.lag if self._scheduler else timedelta()
+        return f"a request has waited for {lag.total_seconds():.0f} s for a worker" if lag > STUCK else ""

@@ -1,0 +1,1 @@
+"""Use cases: they carry out what the domain decides, over Protocols."""

@@ -1,0 +1,132 @@
+"""What logins rest on: users, policies and namespaces as the cluster holds them, read when somebody comes.
+
+Nothing is watched, so an idle gateway asks for nothing, and what can't be read is not believed from before. Calls that
+come close together share one reading.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from awssts.domain import digest, people
+from awssts.domain.errors import AwsstsError
+from awssts.domain.judgement import Held
+from awssts.domain.people import User
+from awssts.domain.policy import NamespaceFacts, load
+from awssts.services.observations import Observations
+from awssts.services.ports import Json
+
+log = structlog.get_logger(__name__)
+
+FRESH = 1.0  # seconds that a reading serves
+
+
+class Registry(Protocol):
+    """Where users, policies and namespaces are read; see ``awssts.adapters.people``."""
+
+    def users(self, namespaces: Sequence[str]) -> AsyncIterator[Json]: ...
+    def policies(self) -> AsyncIterator[Json]: ...
+    async def namespace_metadata(self, name: str) -> Json | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Residents:
+    """One reading. ``users`` has only those who can log in: of two with one name, neither."""
+
+    users: Mapping[str, User] = field(default_factory=dict)
+    policies: Mapping[str, Held] = field(default_factory=dict)
+    namespaces: Mapping[str, NamespaceFacts] = field(default_factory=dict)
+
+
+class Scene(Observations):
+    """What one login is judged by: all policies, and the user's namespace with his attributes."""
+
+    def __init__(self, residents: Residents, user: User) -> None:
+        super().__init__()
+        self._held = residents.policies
+        self._home = people.home(user, residents.namespaces[user.identity.namespace])
+
+    @property
+    def policies(self) -> list[Held]:
+        """All policies."""
+        return list(self._held.values())
+
+    def namespace(self, _name: str) -> NamespaceFacts:
+        """Return the user's namespace."""
+        return self._home
+
+
+class House:
+    """Reads users, policies and namespaces.
+
+    Args:
+        tick: the time in seconds, by a clock that only goes forward.
+    """
+
+    def __init__(self, registry: Registry, namespaces: Sequence[str], tick: Callable[[], float]) -> None:
+        self._registry = registry
+        self._namespaces = tuple(dict.fromkeys(namespaces))  # one twice would give each of its users twice
+        self._tick = tick
+        self._read_at = float("-inf")
+        self._residents = Residents()
+        self._reading = asyncio.Lock()
+        self._told: dict[tuple[str, str], str] = {}  # what was said of Secrets that are no user
+
+    async def residents(self) -> Residents:
+        """Return what the cluster holds, at most a second old.
+
+        Raises:
+            AwsstsError: it can't be read.
+        """
+        asked_at = self._tick()
+        async with self._reading:
+            if self._read_at < asked_at - FRESH:
+                began = self._tick()
+                self._residents = await self._read()
+                self._read_at = began
+            return self._residents
+
+    def forget(self) -> None:
+        """Read anew for the next: something was written."""
+        self._read_at = float("-inf")
+
+    async def _read(self) -> Residents:
+        policies: dict[str, Held] = {}
+        async for body in self._registry.policies():
+            name, spec = body["metadata"]["name"], digest.of(body.get("spec"))
+            known = self._residents.policies.get(name)
+            policies[name] = known if known is not None and known.digest == spec else Held(load(body), spec)
+        facts = [await self._namespace(name) for name in self._namespaces]
+        users = [user async for secret in self._registry.users(self._namespaces) if (user := self._user(secret))]
+        return Residents(self._by_name(users), policies, {found.name: found for found in facts})
+
+    async def _namespace(self, name: str) -> NamespaceFacts:
+        found = await self._registry.namespace_metadata(name) or {}
+        return NamespaceFacts(name=name, labels=found.get("labels") or {}, annotations=found.get("annotations") or {})
+
+    def _user(self, secret: Json) -> User | None:
+        place = secret["metadata"]["namespace"], secret["metadata"]["name"]
+        try:
+            user = people.read(secret)
+        except AwsstsError as error:
+            self._tell(place, error.message)
+            return None
+        self._told.pop(place, None)
+        return user
+
+    def _by_name(self, users: Sequence[User]) -> dict[str, User]:
+        times = Counter(user.username for user in users)
+        for user in users:
+            if times[user.username] > 1:
+                self._tell((user.identity.namespace, user.identity.name), "another Secret has the same username")
+        return {user.username: user for user in users if times[user.username] == 1}
+
+    def _tell(self, place: tuple[str, str], problem: str) -> None:
+        """Say once what is wrong with a Secret."""
+        if self._told.get(place) != problem:
+            self._told[place] = problem
+            log.warning("this user can't log in", namespace=place[0], secret=place[1], error=problem)

@@ -1,0 +1,119 @@
+"""Who leads: one process at a time works, others wait to take over."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import structlog
+
+from awssts.domain import lease as leases
+from awssts.domain.errors import AwsstsError, ClusterUnavailable
+from awssts.domain.lease import Lease, Watch
+from awssts.services.ports import Clock
+
+log = structlog.get_logger(__name__)
+
+DURATION = 15.0  # seconds, as Kubernetes's own components have it
+DEADLINE = 10.0  # seconds without a renewal after which the leader stops
+RETRY = 2.0  # seconds between two tries
+TIMEOUT = 4.0  # seconds for one try
+
+Json = dict[str, Any]
+
+
+class Leases(Protocol):
+    """Leases on the API server; see ``awssts.adapters.leases``."""
+
+    async def lease(self, namespace: str, name: str) -> Json | None: ...
+    async def write_lease(self, body: Json) -> Json: ...
+
+
+class Leadership:
+    """Takes a Lease, and keeps it.
+
+    Args:
+        name: namespace and name of the Lease.
+        identity: this process, as no other is called.
+        clock: what is written into the Lease, for people.
+        monotonic: seconds, for all that is decided.
+    """
+
+    def __init__(
+        self, cluster: Leases, name: tuple[str, str], identity: str, clock: Clock, monotonic: Callable[[], float]
+    ) -> None:
+        self._cluster = cluster
+        self._name = name
+        self._identity = identity
+        self._clock = clock
+        self._monotonic = monotonic
+        self._watch = Watch()
+        self._renewed_at = 0.0
+        self.leads = False
+
+    async def acquire(self) -> None:
+        """Return when this process leads."""
+        told = ""
+        while True:
+            try:
+                async with asyncio.timeout(TIMEOUT):
+                    self.leads = await self._try()
+            except (AwsstsError, TimeoutError) as error:
+                log.warning("the lease can't be had", error=_text(error))
+            if self.leads:
+                log.info("leading", lease=self._name[1], identity=self._identity)
+                return
+            holder = self._watch.lease.holder if self._watch.lease else ""
+            if holder != told:
+                log.info("following", lease=self._name[1], leader=holder)
+                told = holder
+            await asyncio.sleep(RETRY)
+
+    async def keep(self) -> None:
+        """Renew the Lease until cancelled.
+
+        Raises:
+            ClusterUnavailable: it could not be renewed in time, or somebody else has it. All work has to end before
+                the lease does.
+        """
+        while True:
+            await asyncio.sleep(RETRY)
+            left = self._renewed_at + DEADLINE - self._monotonic()
+            try:
+                async with asyncio.timeout(min(TIMEOUT, max(left, 0.0))):
+                    self.leads = await self._try()
+            except (AwsstsError, TimeoutError) as error:
+                log.warning("the lease was not renewed", error=_text(error), seconds_left=round(left, 1))
+            if not self.leads:
+                raise ClusterUnavailable(f"another process leads: {self._watch.lease and self._watch.lease.holder}")
+            if self._monotonic() - self._renewed_at >= DEADLINE:
+                self.leads = False
+                raise ClusterUnavailable("the Lease could not be renewed in time: another process may lead by now")
+
+    async def release(self) -> None:
+        """Give the Lease up, so that another takes over at once. All work has ended."""
+        lease = self._watch.lease
+        if not self.leads or lease is None:
+            return
+        self.leads = False
+        with contextlib.suppress(AwsstsError, TimeoutError):
+            async with asyncio.timeout(TIMEOUT):
+                await self._write(lease, "")
+
+    async def _try(self) -> bool:
+        """Read the Lease and take or renew it; return whether it is ours."""
+        self._watch.see(leases.read(await self._cluster.lease(*self._name)), self._monotonic())
+        if not self._watch.is_free(self._identity, self._monotonic()) or self._watch.lease is None:
+            return False
+        began = self._monotonic()
+        await self._write(self._watch.lease, self._identity)
+        self._renewed_at = began
+        return True
+
+    async def _write(self, before: Lease, holder: str) -> None:
+        body = leases.body(self._name, before, holder, DURATION, self._clock())
+        self._watch.see(leases.read(await self._cluster.write_lease(body)), self._monotonic())
+
+
+def _text(error: Exception) -> str:
+    return error.message if isinstance(error, AwsstsError) else "no answer in time"

@@ -1,0 +1,137 @@
+"""A work queue with a heap: names are worked on now or at a time, each by one worker at once."""
+
+import asyncio
+import contextlib
+import heapq
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from awssts.services.observations import Name
+from awssts.services.ports import Clock
+
+log = structlog.get_logger(__name__)
+
+NAP = 30.0  # seconds: the wall clock may be set while we sleep
+SET_BACK = timedelta(minutes=1)  # a wall clock that falls behind by more was set
+AFTER_A_BUG = timedelta(seconds=30)
+
+Work = Callable[[Name], Awaitable[datetime | None]]
+
+
+class Scheduler:
+    """Calls ``work(name)`` for every name that is due; what it returns is the name's next time.
+
+    A name that is added while it is worked on is worked on again afterwards. There is one time a name: a new
+    one replaces the old.
+    """
+
+    def __init__(self, work: Work, clock: Clock, *, workers: int = 16) -> None:
+        self._work = work
+        self._clock = clock
+        self._workers = workers
+        self._ready: asyncio.Queue[Name] = asyncio.Queue()
+        self._queued: dict[Name, datetime] = {}  # since when, the oldest first
+        self._busy: set[Name] = set()
+        self._again: set[Name] = set()
+        self._due: dict[Name, datetime] = {}
+        self._heap: list[tuple[datetime, Name]] = []
+        self._earlier = asyncio.Event()
+        self._stopping = False
+
+    def add(self, name: Name) -> None:
+        """Work on it as soon as a worker is free."""
+        if name in self._busy:
+            self._again.add(name)
+        elif name not in self._queued:
+            self._queued[name] = self._clock()
+            self._ready.put_nowait(name)
+
+    def add_at(self, name: Name, when: datetime | None) -> None:
+        """Work on it then; None takes back an earlier time."""
+        if when is None:
+            self._due.pop(name, None)
+        elif self._due.get(name) != when:
+            self._due[name] = when
+            heapq.heappush(self._heap, (when, name))
+            if len(self._heap) > 2 * len(self._due) + 64:
+                self._heap = [(due, name) for name, due in self._due.items()]
+                heapq.heapify(self._heap)
+            if self._heap[0][1] == name:
+                self._earlier.set()
+
+    @property
+    def depth(self) -> int:
+        """How many names wait for a worker."""
+        return self._ready.qsize()
+
+    @property
+    def lag(self) -> timedelta:
+        """How long the oldest name has waited for a worker; zero when none does."""
+        oldest = next(iter(self._queued.values()), None)
+        return max(self._clock() - oldest, timedelta()) if oldest is not None else timedelta()
+
+    async def run(self) -> None:
+        """Work until cancelled; what is being worked on then is finished first."""
+        workers = [asyncio.create_task(self._worker(), name=f"worker-{number}") for number in range(self._workers)]
+        try:
+            await self._tick()
+        finally:
+            await self._finish(workers)
+
+    async def _finish(self, workers: list[asyncio.Task[None]]) -> None:
+        self._stopping = True
+        for _ in workers:
+            self._ready.put_nowait(_STOP)
+        await asyncio.gather(*workers)
+
+    async def _tick(self) -> None:
+        loop, before, then = asyncio.get_running_loop(), self._clock(), asyncio.get_running_loop().time()
+        while True:
+            pause = self._release_due()
+            self._earlier.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._earlier.wait(), min(pause, NAP))
+            expected = before + timedelta(seconds=loop.time() - then)
+            before, then = self._clock(), loop.time()
+            if expected - before > SET_BACK:
+                log.warning("the clock was set back", seconds=round((expected - before).total_seconds()))
+                for name in self._due:
+                    self.add(name)
+
+    def _release_due(self) -> float:
+        """Queue what is due; return the seconds until the next is."""
+        now = self._clock()
+        self._drop_replaced()
+        while self._heap and self._heap[0][0] <= now:
+            _, name = heapq.heappop(self._heap)
+            del self._due[name]
+            self.add(name)
+            self._drop_replaced()
+        return max((self._heap[0][0] - now).total_seconds(), 0.001) if self._heap else NAP
+
+    def _drop_replaced(self) -> None:
+        while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+
+    async def _worker(self) -> None:
+        while True:
+            name = await self._ready.get()
+            if name is _STOP or self._stopping:
+                return
+            self._queued.pop(name, None)
+            self._busy.add(name)
+            try:
+                self.add_at(name, await self._work(name))
+            except Exception:
+                log.exception("unexpected error", namespace=name[0], name=name[1])
+                self.add_at(name, self._clock() + AFTER_A_BUG)
+            finally:
+                self._busy.discard(name)
+                if name in self._again:
+                    self._again.discard(name)
+                    self.add(name)
+
+
+_STOP: Name = ("", "")

@@ -1,0 +1,173 @@
+"""Calls to an API server that answers as it is told to."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer, unused_port
+from kubernetes.aio.client import Configuration
+
+from awssts.adapters.cluster import Cluster
+from awssts.adapters.webhooks import WebhookCluster
+from awssts.domain.errors import AwsstsError, ClusterConflict, ClusterForbidden, ClusterUnavailable, TargetRejected
+from awssts.domain.request import Identity
+
+IDENTITY = Identity("team", "reports", "uid-of-reports")
+SECRET = {"metadata": {"namespace": "team", "name": "reports"}, "data": {}}
+
+
+class Api:
+    """What it answers, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, Any]] = []
+        self.asked: list[web.Request] = []
+        self.bodies: list[Any] = []
+
+    async def answer(self, asked: web.Request) -> web.Response:
+        self.asked.append(asked)
+        text = await asked.text()
+        self.bodies.append(json.loads(text) if text else None)
+        status, found = self.answers.pop(0)
+        body = found if isinstance(found, str) else json.dumps(found)
+        return web.Response(status=status, text=body, content_type="application/json")
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+@pytest.fixture
+async def cluster(api: Api) -> AsyncIterator[Cluster]:
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", api.answer)
+    async with TestServer(application) as server:
+        made = Cluster(Configuration(host=str(server.make_url("")).rstrip("/")))
+        yield made
+        await made.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "text"),
+    [
+        (401, ClusterForbidden, "Kubernetes refuses the operator: no"),
+        (403, ClusterForbidden, "Kubernetes refuses the operator: no"),
+        (400, TargetRejected, "Kubernetes refuses the object: no"),
+        (413, TargetRejected, "Kubernetes refuses the object: no"),
+        (422, TargetRejected, "Kubernetes refuses the object: no"),
+        (409, ClusterConflict, "the object was changed meanwhile: no"),
+        (429, ClusterUnavailable, "the API server answered 429: no"),
+        (500, ClusterUnavailable, "the API server answered 500: no"),
+        (503, ClusterUnavailable, "the API server answered 503: no"),
+    ],
+)
+async def test_refusals(cluster: Cluster, api: Api, status: int, kind: type[AwsstsError], text: str) -> None:
+    api.answers = [(status, {"kind": "Status", "message": "no"})]
+    with pytest.raises(kind) as raised:
+        await cluster.apply_secret(SECRET)
+    assert raised.value.message == text
+
+
+@pytest.mark.parametrize("body", ["<html>bad gateway</html>", "", "[]", "null"])
+async def test_a_refusal_that_is_no_answer_of_kubernetes(cluster: Cluster, api: Api, body: str) -> None:
+    api.answers = [(502, body)]
+    with pytest.raises(ClusterUnavailable, match="the API server answered 502"):
+        await cluster.secret("team", "reports")
+
+
+async def test_an_answer_that_is_no_answer_of_kubernetes(cluster: Cluster, api: Api) -> None:
+    """A proxy on the way may answer 200 with a page of its own."""
+    api.answers = [(200, "<html>please log in</html>")]
+    with pytest.raises(ClusterUnavailable):
+        await cluster.secret("team", "reports")
+
+
+async def test_a_long_message_is_cut(cluster: Cluster, api: Api) -> None:
+    api.answers = [(422, {"message": "x" * 10_000})]
+    with pytest.raises(TargetRejected) as raised:
+        await cluster.apply_secret(SECRET)
+    assert len(raised.value.message) < 1000
+
+
+@pytest.mark.parametrize("version", [None, "7"])
+async def test_a_secret_of_the_webhook_whose_namespace_is_not_there(
+    cluster: Cluster, api: Api, version: str | None
+) -> None:
+    api.answers = [(404, {"message": 'namespaces "awssts" not found'})]
+    webhooks = WebhookCluster(cluster.settings)
+    with pytest.raises(ClusterUnavailable, match='no place for the object: namespaces "awssts" not found'):
+        await webhooks.write_secret("awssts", "awssts-stamp-key", {"key": b"k"}, version)
+    await webhooks.close()
+
+
+async def test_nobody_there() -> None:
+    made = Cluster(Configuration(host=f"http://127.0.0.1:{unused_port()}"))
+    with pytest.raises(
+        ClusterUnavailable, match=r"the API server http://127\.0\.0\.1:\d+ does not answer: ClientConnectorError"
+    ):
+        await made.secret("team", "reports")
+    await made.close()
+
+
+async def test_what_is_not_there_is_none(cluster: Cluster, api: Api) -> None:
+    api.answers = [(404, {"message": "not found"})] * 4
+    assert await cluster.request("team", "reports") is None
+    assert await cluster.secret("team", "reports") is None
+    assert await cluster.secret_metadata("team", "reports") is None
+    assert await cluster.apply_status(IDENTITY, {}) is None
+
+
+async def test_a_secret_is_applied_by_force_in_our_name(cluster: Cluster, api: Api) -> None:
+    api.answers = [(200, {"metadata": {"uid": "u"}, "data": {"not": "read"}})]
+    assert await cluster.apply_secret(SECRET) == {"uid": "u"}
+    (asked,) = api.asked
+    assert (asked.method, asked.path) == ("PATCH", "/api/v1/namespaces/team/secrets/reports")
+    assert dict(asked.query) == {"fieldManager": "awssts", "force": "true"}
+    assert asked.headers["Content-Type"].startswith("application/apply-patch+yaml")
+    assert "PartialObjectMetadata" in asked.headers["Accept"], "the data does not travel back"
+
+
+async def test_a_status_is_applied_to_that_very_request(cluster: Cluster, api: Api) -> None:
+    api.answers = [(200, {"metadata": {"resourceVersion": "7"}})]
+    await cluster.apply_status(IDENTITY, {"failures": 1})
+    assert api.asked[0].path == "/apis/awssts.dev/v1alpha1/namespaces/team/awsstsrequests/reports/status"
+    assert api.bodies[0]["metadata"]["uid"] == "uid-of-reports"
+    assert api.bodies[0]["status"] == {"failures": 1}
+
+
+async def test_metadata_is_read_without_the_data(cluster: Cluster, api: Api) -> None:
+    api.answers = [(200, {"metadata": {"uid": "u"}})]
+    assert await cluster.secret_metadata("team", "reports") == {"uid": "u"}
+    assert "PartialObjectMetadata" in api.asked[0].headers["Accept"]
+
+
+async def test_targets_are_listed_in_pages(cluster: Cluster, api: Api) -> None:
+    api.answers = [
+        (200, {"metadata": {"continue": "more"}, "items": [{"metadata": {"name": "a"}}]}),
+        (200, {"metadata": {}, "items": [{"metadata": {"name": "b"}}]}),
+        (200, {"metadata": {}, "items": None}),
+    ]
+    found = [metadata["name"] async for metadata in cluster.target_metadata(["one", "two"])]
+    assert found == ["a", "b"]
+    assert [asked.path for asked in api.asked] == [
+        "/api/v1/namespaces/one/secrets", "/api/v1/namespaces/one/secrets", "/api/v1/namespaces/two/secrets",
+    ]  # fmt: skip
+    assert [asked.query.get("continue") for asked in api.asked] == [None, "more", None]
+    assert {asked.query["labelSelector"] for asked in api.asked} == {"awssts.dev/type=target"}
+
+
+async def test_a_cluster_without_the_crds(cluster: Cluster, api: Api) -> None:
+    api.answers = [(404, "404 page not found")]
+    with pytest.raises(ClusterUnavailable, match="install the CRDs"):
+        await cluster.check(())
+
+
+@pytest.mark.parametrize("name", ["a/b", "a?x=1", "../../pods/a"])
+async def test_a_strange_name_stays_within_its_path(cluster: Cluster, api: Api, name: str) -> None:
+    api.answers = [(404, {})]
+    await cluster.secret("team", name)
+    assert api.asked[0].path.startswith("/api/v1/namespaces/team/secrets/")
+    assert not api.asked[0].query

@@ -1,0 +1,76 @@
+"""Metrics as Prometheus reads them, and as the docs list them."""
+
+import asyncio
+import re
+from datetime import timedelta
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from awssts.adapters.telemetry import Telemetry
+from awssts.services.observations import Standing
+
+DOCS = Path(__file__).parents[3] / "docs" / "operating.md"
+
+
+class Backlog:
+    lag = timedelta(seconds=1.5)
+    depth = 3
+
+
+def told() -> tuple[Telemetry, list[tuple[tuple[str, str], Standing]]]:
+    requests = [
+        (("team", "reports"), Standing(ready=True, expiration=1_800_000_000.0, renewal=1_799_990_000.0)),
+        (("team", "phone"), Standing(awaits_code=True)),
+    ]
+    telemetry = Telemetry()
+    telemetry.observe(standings=lambda: requests, backlog=Backlog(), leads=lambda: True)
+    telemetry.issued("first")
+    telemetry.failed("AccessDenied")
+    telemetry.decided("global", "Required")
+    telemetry.decided("", "NotRequired")
+    telemetry.called("sts", "get_session_token", "Success", 0.04)
+    return telemetry, requests
+
+
+def samples(telemetry: Telemetry) -> dict[tuple[str, frozenset[str]], float]:
+    families = text_string_to_metric_families(asyncio.run(telemetry.text()).decode())
+    return {
+        (sample.name, frozenset(sample.labels.values())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_what_is_told() -> None:
+    found = samples(told()[0])
+    assert found["awssts_request_ready", frozenset({"team", "reports"})] == 1
+    assert found["awssts_request_ready", frozenset({"team", "phone"})] == 0
+    assert found["awssts_request_expiration_timestamp_seconds", frozenset({"team", "reports"})] == 1_800_000_000
+    assert ("awssts_request_expiration_timestamp_seconds", frozenset({"team", "phone"})) not in found
+    assert found["awssts_codes_awaited", frozenset()] == 1
+    assert found["awssts_issuances_total", frozenset({"success", "first"})] == 1
+    assert found["awssts_issuances_total", frozenset({"failure", "AccessDenied"})] == 1
+    assert found["awssts_mfa_decisions_total", frozenset({"none", "NotRequired"})] == 1
+    assert found["awssts_aws_call_duration_seconds_count", frozenset({"sts", "get_session_token", "Success"})] == 1
+    assert found["awssts_schedule_lag_seconds", frozenset()] == 1.5
+    assert found["awssts_queue_depth", frozenset()] == 3
+    assert found["awssts_leader", frozenset()] == 1
+
+
+def test_series_leave_with_their_request() -> None:
+    telemetry, requests = told()
+    requests.clear()
+    assert not [name for name, _ in samples(telemetry) if name.startswith("awssts_request_")]
+
+
+def test_who_follows_tells_of_no_request() -> None:
+    found = samples(Telemetry())
+    assert found["awssts_leader", frozenset()] == 0
+    assert not [name for name, _ in found if name.startswith("awssts_request_")]
+
+
+def test_the_docs_list_all() -> None:
+    listed = set(re.findall(r"^\| `(awssts_\w+)` \|", DOCS.read_text(), re.MULTILINE))
+    suffix = re.compile(r"_(bucket|count|sum)$")
+    assert listed == {suffix.sub("", name) for name, _ in samples(told()[0]) if name.startswith("awssts_")}

@@ -1,0 +1,139 @@
+"""What a login is refused for before or after AWS is asked."""
+
+from contextlib import nullcontext
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from awssts.domain.callers import Caller
+from awssts.domain.errors import AwsstsError, InvalidDevice
+from awssts.domain.gateway import Asked
+from awssts.domain.judgement import Judgement
+from awssts.domain.policy import Decision
+from awssts.domain.policy.schema.resource import AwsCredentials
+from awssts.domain.refusals import CodeNeeded, DeviceRefused, TooMany
+from awssts.services.audit import Audit
+from awssts.services.devices import Devices
+from awssts.services.gateway import Gateway, Terms
+from awssts.services.house import House
+from awssts.services.issuance import Issuance
+from awssts.services.logins import Logins
+from awssts.services.obtaining import Bell, Obtaining
+from awssts.services.sessions import Sessions
+from awssts.services.slots import Slots
+from tests.unit.builders import KEY, NOW, SERIAL, Json, key_data
+from tests.unit.gateway.test_house import Registry, Tick
+from tests.unit.gateway.test_logins import RIGHT, Passwords
+from tests.unit.gateway.test_people import MFA, secret
+from tests.unit.services.fakes import Clock, FakeCluster, FakeEvents, FakeSts, Fault
+
+MINUTE = timedelta(minutes=1)
+
+
+class Cluster(FakeCluster):
+    """Takes each code that is offered."""
+
+    def offering(self, *_: Any) -> Any:
+        return nullcontext(lambda: False)
+
+    async def create_secret(self, body: Json) -> Json:
+        return await self.apply_secret(body)
+
+    async def take_token_code(self, *_: Any) -> bool:
+        return True
+
+
+class Stage:
+    """A gateway over made-up AWS and cluster, with one user."""
+
+    def __init__(self, spec: str = "", judged: Judgement | None = None) -> None:
+        clock, tick, registry, bell, nobody = Clock(), Tick(), Registry(), Bell(), None
+        registry.secrets = [secret(spec=spec)]
+        self.judged = judged
+        self.cluster, self.sts = Cluster(clock), FakeSts(clock)
+        for place in ("people", "anna"), ("lent", "lender"):
+            metadata: Json = {"namespace": place[0], "name": place[1], "uid": f"uid-of-{place[1]}", "labels": {}}
+            self.cluster.secrets[place] = {"metadata": metadata, "data": key_data()}
+        self.sts.secret_keys[KEY.access_key_id] = KEY.secret_access_key
+        house, anything = House(registry, ["people"], tick), nobody
+        self.sessions = Sessions(
+            cluster=self.cluster,
+            sts=self.sts,
+            devices=Devices(self.cluster, clock, since=NOW),
+            codes=anything,  # type: ignore[arg-type]
+            slots=Slots(16, clock, bell.ring),
+            clock=clock,
+            wake=bell.ring,
+        )
+        issuance = Issuance(self.cluster, self.sts, self.sessions, clock)
+        self.gateway = Gateway(
+            cluster=self.cluster,
+            house=house,
+            logins=Logins(house, Passwords(), anything, tick),  # type: ignore[arg-type]
+            obtaining=Obtaining(issuance, self.cluster, bell, clock, MINUTE),
+            judging=lambda *_: self,  # type: ignore[arg-type, return-value]
+            audit=Audit(FakeEvents(), tick),
+            clock=clock,
+            terms=Terms(region="eu-central-1", patience=MINUTE),
+        )
+
+    async def judge(self, *_: Any) -> Judgement | None:
+        return self.judged
+
+    async def without_root(self, judged: Judgement, *_: Any) -> Judgement:
+        return judged
+
+    async def call(self, number: int = 1, **asked: Any) -> type | None:
+        """Log in from an address of that number; return the class of the refusal."""
+        try:
+            await self.gateway.login(
+                Asked(username="anna@example.org", password=RIGHT, **asked), Caller(f"192.0.2.{number}")
+            )
+        except AwsstsError as error:
+            return type(error)
+        return None
+
+
+LENT = Judgement("", {}, Decision(aws_credentials=AwsCredentials(secretName="lender", namespace="lent")))
+
+
+@pytest.mark.parametrize(
+    ("spec", "judged", "asked", "refusal"),
+    [
+        ("", None, {"serial_number": SERIAL, "token": "123456"}, None),
+        ("", LENT, {"serial_number": SERIAL, "token": "123456"}, DeviceRefused),
+        ("", LENT, {"serial_number": SERIAL}, DeviceRefused),
+        (MFA, LENT, {"serial_number": SERIAL, "token": "123456"}, None),
+        ("", LENT, {}, None),
+    ],
+)
+async def test_lent_keys_go_with_no_device_of_the_callers_choice(
+    spec: str, judged: Judgement | None, asked: Json, refusal: type | None
+) -> None:
+    stage = Stage(spec, judged)
+    assert await stage.call(**asked) is refusal
+    assert len(stage.sts.calls) == (refusal is None)
+
+
+async def test_devices_that_are_not_the_users_are_guesses() -> None:
+    stage = Stage()
+    seen = []
+    for number in range(10):
+        stage.sts.faults.append(Fault("", InvalidDevice("the MFA device is not one of this user")))
+        seen.append(await stage.call(number, serial_number=f"{SERIAL}-{number}", token="123456"))
+    assert seen == [DeviceRefused] * 8 + [TooMany] * 2
+
+
+async def test_a_device_of_the_users_secret_is_the_administrators_to_mend() -> None:
+    stage = Stage(MFA)
+    stage.sts.faults.append(Fault("", InvalidDevice("the MFA device is not one of this user")))
+    assert await stage.call(serial_number=SERIAL, token="123456") is InvalidDevice
+
+
+async def test_nothing_is_remembered_of_devices_that_are_only_named() -> None:
+    stage = Stage()
+    for number in range(10):
+        assert await stage.call(number, serial_number=f"{SERIAL}-{number}") is CodeNeeded
+    ledgers = stage.sessions._ledgers  # noqa: SLF001 - nothing else shows what it holds
+    assert not any((ledgers._busy, ledgers._waiting, ledgers._awaiting, ledgers._unwritten))  # noqa: SLF001

@@ -1,0 +1,119 @@
+"""Guessing costs more each time; memory is bounded; addresses are believed from proxies only."""
+
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from awssts.domain.callers import Caller, address_of
+from awssts.domain.lockout import FORGOTTEN, LONGEST, Lockout, Pace
+
+KEY = {"user anna": 3}
+
+
+def fail(lockout: Lockout, times: int, now: float = 0.0) -> list[float]:
+    return [lockout.begin(KEY, now) for _ in range(times)]
+
+
+def test_free_ones_then_ever_longer() -> None:
+    lockout, now = Lockout(), 100.0
+    assert fail(lockout, 3, now) == [0, 0, 0]
+    waits = []
+    for _ in range(14):
+        waits.append(lockout.begin(KEY, now))
+        now += waits[-1]
+        assert lockout.begin(KEY, now) == 0
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, *[LONGEST] * 4]
+
+
+def test_right_ones_cost_nothing() -> None:
+    lockout = Lockout()
+    for _ in range(20):
+        assert lockout.begin(KEY, 0) == 0
+        lockout.take_back(KEY)
+    fail(lockout, 3)
+    lockout.clear("user anna")
+    assert lockout.begin(KEY, 0) == 0
+
+
+def test_what_is_under_way_counts() -> None:
+    """So that a hundred at once are no more guesses than a hundred in a row."""
+    assert [wait > 0 for wait in fail(Lockout(), 10)] == [False] * 3 + [True] * 7
+
+
+def test_refused_attempts_prolong_nothing() -> None:
+    lockout = Lockout()
+    fail(lockout, 3)
+    assert [lockout.begin(KEY, now / 10) for now in range(10)] == [1 - now / 10 for now in range(10)]
+    assert lockout.begin(KEY, 1.0) == 0
+
+
+def test_is_forgotten() -> None:
+    lockout = Lockout()
+    fail(lockout, 3)
+    assert fail(lockout, 3, FORGOTTEN + 1) == [0, 0, 0]
+
+
+def test_the_longest_lock_counts() -> None:
+    lockout, both = Lockout(), {"user anna": 3, "from 10.0.0.1": 1}
+    assert lockout.begin({"from 10.0.0.1": 1}, 0) == 0
+    assert lockout.begin(both, 0) == 1
+    assert lockout.begin(KEY, 0) == 0  # what was refused did not count
+
+
+@given(st.lists(st.sampled_from("abcdef"), max_size=60))
+def test_memory_is_bounded(names: list[str]) -> None:
+    lockout, pace = Lockout(largest=3), Pace(1, 2, largest=3)
+    for now, name in enumerate(names):
+        lockout.begin({name: 1}, now)
+        pace.begin(name, now)
+        assert len(lockout._tallies) <= 3  # noqa: SLF001 - what is bounded
+        assert len(pace._due) <= 3  # noqa: SLF001
+
+
+def test_pace() -> None:
+    pace = Pace(rate=2, burst=3)
+    assert [pace.begin("a", 10.0) for _ in range(5)] == [0, 0, 0, 0.5, 0.5]
+    assert pace.begin("b", 10.0) == 0
+    assert pace.begin("a", 10.5) == 0
+    assert pace.begin("a", 10.5) == 0.5
+    assert [pace.begin("a", 100.0) for _ in range(4)] == [0, 0, 0, 0.5]
+
+
+PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("192.0.2.1", [], "192.0.2.1"),
+        ("192.0.2.1", ["198.51.100.1"], "192.0.2.1"),  # no proxy of ours
+        ("10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", ["203.0.113.9, 198.51.100.1"], "198.51.100.1"),  # the first is what the caller says
+        ("10.0.0.1", ["203.0.113.9, 198.51.100.1, 10.0.0.2"], "198.51.100.1"),
+        ("10.0.0.1", ["203.0.113.9", "198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+        ("10.0.0.1", ["198.51.100.1, nonsense"], "10.0.0.1"),
+        ("10.0.0.1", ["", ","], "10.0.0.1"),
+        ("::ffff:10.0.0.1", ["::ffff:198.51.100.1"], "198.51.100.1"),
+        ("fd00::1", ["2001:db8::1"], "2001:db8::1"),
+        ("fe80::1%eth0", [], "fe80::1"),
+        ("", ["198.51.100.1"], ""),
+    ],
+)
+def test_addresses(peer: str, forwarded: list[str], address: str) -> None:
+    assert address_of(peer, forwarded, PROXIES) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "site"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("", ""),
+        ("::ffff:10.0.0.1", "::ffff:10.0.0.1"),
+    ],
+)
+def test_sites(address: str, site: str) -> None:
+    assert Caller(address).site == site

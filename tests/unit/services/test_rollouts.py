@@ -1,0 +1,117 @@
+"""Workloads are restarted when the Secret's content has changed, each until it is done, and never otherwise."""
+
+import pytest
+
+from awssts.domain import names
+from awssts.domain.errors import AwsstsError, ClusterForbidden, ClusterUnavailable
+from tests.unit.builders import HOUR, MINUTE
+from tests.unit.services.world import NAMESPACE, World
+
+WEB, JOBS = {"kind": "Deployment", "name": "web"}, {"kind": "StatefulSet", "name": "jobs"}
+
+
+@pytest.fixture
+def used(world: World) -> World:
+    """A request whose credentials two workloads use."""
+    for workload in (WEB, JOBS):
+        world.cluster.workloads[NAMESPACE, workload["kind"], workload["name"]] = []
+    world.apply(rolloutRestart=[WEB, JOBS])
+    world.settle()
+    return world
+
+
+def restarts(world: World) -> list[int]:
+    return [len(found) for found in world.cluster.workloads.values()]
+
+
+def failed(world: World) -> dict[str, str]:
+    told = world.status().rollout
+    return {failure.name: failure.message for failure in told.failed} if told else {}
+
+
+def test_the_first_credentials_restart_nothing(used: World) -> None:
+    assert used.ready() == "True Issued"
+    assert restarts(used) == [0, 0]
+    assert used.costs(used.restart) == (0, 0)
+    assert used.costs(used.settle) == (0, 0)
+
+
+def test_each_renewal_restarts_all_once(used: World) -> None:
+    for number in (1, 2):
+        used.to_renewal()
+        used.advance(2 * MINUTE)
+        assert restarts(used) == [number, number]
+    first, second = used.cluster.workloads[NAMESPACE, "Deployment", "web"]
+    assert first != second
+    assert used.costs(used.restart) == (0, 0)
+    assert used.costs(used.settle) == (0, 0)
+    assert restarts(used) == [2, 2]
+
+
+def test_another_layout_is_another_content(used: World) -> None:
+    used.apply(rolloutRestart=[WEB, JOBS], target={"formats": ["Environment"]})
+    used.settle()
+    assert restarts(used) == [1, 1]
+
+
+def test_what_changes_no_content_restarts_nothing(used: World) -> None:
+    used.apply(rolloutRestart=[WEB, JOBS], renewBefore="5h", annotations={"team.example/owner": "jane"})
+    used.settle()
+    assert restarts(used) == [0, 0]
+
+
+def test_a_workload_that_is_named_later_is_not_restarted_for_what_it_has(used: World) -> None:
+    used.apply()
+    used.settle()
+    assert used.status().rollout is None
+    used.apply(rolloutRestart=[WEB])
+    used.settle()
+    assert restarts(used) == [0, 0]
+    used.apply(annotations={names.RENEW: "1"}, rolloutRestart=[WEB])
+    used.settle()
+    assert restarts(used) == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "error", [ClusterUnavailable("the API server answered 503"), ClusterForbidden("Kubernetes refuses the operator")]
+)
+def test_a_failure_is_told_and_tried_again(used: World, error: AwsstsError) -> None:
+    used.cluster.fail("patch_workload", error)
+    used.apply(annotations={names.RENEW: "1"}, rolloutRestart=[WEB, JOBS])
+    used.settle()
+    assert failed(used) == {"web": error.message}
+    assert restarts(used) == [0, 1]
+    assert used.ready() == "True Issued", "the credentials are there"
+    used.advance(2 * MINUTE)
+    assert failed(used) == {}
+    assert restarts(used)[0] == 1
+
+
+def test_a_workload_that_is_not_there_is_waited_for(used: World) -> None:
+    del used.cluster.workloads[NAMESPACE, "Deployment", "web"]
+    used.to_renewal()
+    used.advance(HOUR)
+    assert failed(used) == {"web": "there is none of that name: create it, or mend spec.rolloutRestart"}
+    assert used.cluster.calls.count("patch_workload") < 2 * 50
+    assert used.events.reasons.count("RolloutRestartFailed") == 1
+    used.cluster.workloads[NAMESPACE, "Deployment", "web"] = []
+    used.advance(10 * MINUTE)
+    assert failed(used) == {}
+    assert used.events.reasons[-1] == "RolloutRestarted"
+
+
+def test_a_crash_in_between_costs_no_second_rollout(used: World) -> None:
+    """The same patch again: Kubernetes makes no new pods for it."""
+    used.to_renewal()
+    used.cluster.fail("apply_status", ClusterUnavailable("no answer"), times=3)
+    used.advance(2 * MINUTE)
+    used.restart()
+    used.settle()
+    for found in used.cluster.workloads.values():
+        assert len(set(found)) == 1
+
+
+def test_suspended_restarts_nothing(used: World) -> None:
+    used.apply(rolloutRestart=[WEB, JOBS], suspend=True, target={"formats": ["Environment"]})
+    used.settle()
+    assert restarts(used) == [0, 0]
