@@ -8,7 +8,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from testbed.cluster.cache import cache_directory, locked
+from testbed import debian
 from testbed.process import free_port
 from testbed.sidecar import PROGRAM, SidecarProcess
 
@@ -87,29 +86,12 @@ class Server:
             connection.close()
 
 
-def wrk() -> tuple[list[str], dict[str, str]]:
-    """Return the command, and the environment that it takes."""
-    if found := shutil.which("wrk"):
-        return [found], {}
-    folder = cache_directory() / "wrk"
-    with locked(folder, what="wrk"):
-        if not (folder / "usr/bin/wrk").exists():
-            for package in ("wrk", "libluajit-5.1-2"):
-                subprocess.run(
-                    ["apt-get", "download", "-qq", package], cwd=folder, stderr=subprocess.DEVNULL, check=True
-                )
-            for archive in folder.glob("*.deb"):
-                subprocess.run(["dpkg-deb", "-x", archive, folder], check=True)
-    (library,) = folder.glob("usr/lib/*/libluajit-5.1.so.2")
-    return [str(folder / "usr/bin/wrk")], {"LD_LIBRARY_PATH": str(library.parent)}
-
-
 def load(server: Server, seconds: int) -> tuple[float, float]:
     """Return requests a second, and the 99th percentile of latency in ms; each must be answered with 200."""
-    command, environment = wrk()
+    wrk, environment = debian.program("wrk", "wrk", "libluajit-5.1-2")
     options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-H", f"Authorization: {TOKEN}"]
     said = subprocess.run(
-        [*command, *options, f"http://127.0.0.1:{server.port}/credentials"],
+        [wrk, *options, f"http://127.0.0.1:{server.port}/credentials"],
         env=os.environ | environment,
         capture_output=True,
         text=True,

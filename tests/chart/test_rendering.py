@@ -103,17 +103,6 @@ def test_crds_are_kept(helm: Helm) -> None:
     assert of_kind(helm.render({"crds": {"enabled": False}}), "CustomResourceDefinition") == []
 
 
-@pytest.mark.parametrize(("switch", "file"), [("prometheusRule", "alerts.yaml"), ("dashboard", "dashboard.json")])
-def test_alerts_and_dashboard(helm: Helm, switch: str, file: str) -> None:
-    """They are in the chart, or it says which file is missing."""
-    switched = {"metrics": {switch: {"enabled": True}}}
-    if (CHART / "files" / file).exists():
-        assert len(helm.render(switched)) == len(helm.render({})) + 1
-    else:
-        with pytest.raises(HelmError, match=f"without files/{file}"):
-            helm.render(switched)
-
-
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
