@@ -32,6 +32,7 @@ from awssts.domain.keys import Credentials, KeyPair
 
 DEFAULT_REGION = "us-east-1"
 CONNECT_TIMEOUT, READ_TIMEOUT = 5, 10  # seconds
+MOST_CLIENTS = 64  # AWS has some 40 regions; a client takes 0.15 MB
 
 Result = TypeVar("Result")
 _making = threading.Lock()  # boto's session is not for several threads at once
@@ -70,14 +71,7 @@ class Service:
         self._explain = explain
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._limiter = AsyncLimiter(max(1, rate / 10), max(0.1, 1 / rate))  # a tenth of a second's may come at once
-        self._clients: dict[str, Any] = {}
-        self._config = Config(
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT,
-            retries={"total_max_attempts": 1},
-            max_pool_connections=threads,
-            user_agent_extra=f"awssts/{__version__}",
-        )
+        self._clients = Clients(name, connections=threads)
 
     async def call(
         self,
@@ -115,7 +109,7 @@ class Service:
         error: errors.AwsstsError
         code, began = "Unavailable", time.monotonic()
         try:
-            result = read(getattr(self._client(region), operation)(**parameters))
+            result = read(getattr(self._clients.of(region), operation)(**parameters))
         except ClientError as refused:
             said = refusal(refused.response, secrets)
             code = said.code or str(said.status)
@@ -133,13 +127,38 @@ class Service:
                 self._called(self._name, operation, code, time.monotonic() - began)
         raise error  # outside of the handlers: no context, so a traceback shows nothing of the call
 
-    def _client(self, region: str) -> Any:
+
+class Clients:
+    """boto's clients of a service: one for each region, of the ``MOST_CLIENTS`` that were used last.
+
+    Whoever writes requests may name any region, also such as there are none.
+    """
+
+    def __init__(self, name: str, *, connections: int) -> None:
+        self._name = name
+        self._made: dict[str, Any] = {}  # the one used last is last
+        self._config = Config(
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            retries={"total_max_attempts": 1},
+            max_pool_connections=connections,
+            user_agent_extra=f"awssts/{__version__}",
+        )
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def of(self, region: str) -> Any:
+        """Return the client of a region."""
         with _making:
-            if region not in self._clients:
+            client = self._made.pop(region, None)
+            if client is None:
                 client = _session().create_client(self._name, region_name=region, config=self._config)
                 client.meta.events.register(f"before-call.{self._name}", _sign_as_caller)
-                self._clients[region] = client
-            return self._clients[region]
+                while len(self._made) >= MOST_CLIENTS:
+                    del self._made[next(iter(self._made))]
+            self._made[region] = client
+            return client
 
 
 @functools.cache
@@ -172,6 +191,8 @@ def common(refusal: Refusal, title: str) -> errors.AwsstsError:
         error = errors.SessionExpired("the session that was to be used has expired")
     elif code == "SignatureDoesNotMatch":
         error = _signature(message)
+    elif code == "RequestExpired":
+        error = errors.ClockSkew("the clock of the operator's node differs from AWS's: set it by NTP")
     elif code in {"AccessDenied", "AccessDeniedException"}:
         error = errors.AccessDenied(message or f"{title} denied access")
     elif code.startswith(("Throttl", "RequestLimit", "TooManyRequests")):

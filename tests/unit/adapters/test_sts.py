@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from awssts.adapters.aws import classify, refusal
+from awssts.adapters.aws import MOST_CLIENTS, Clients, classify, refusal
 from awssts.adapters.sts import Sts, explain
 from awssts.domain import errors
 from awssts.domain.errors import AwsstsError
@@ -71,6 +71,7 @@ def answer(code: str, message: str = "", status: int = 403) -> dict[str, Any]:
             errors.ClockSkew,
             "differs from AWS's: set it",
         ),
+        (answer("RequestExpired", "Request has expired", 400), errors.ClockSkew, "differs from AWS's: set it"),
         (
             answer("ExpiredToken", "The security token included in the request is expired", 400),
             errors.SessionExpired,
@@ -259,3 +260,12 @@ async def test_all_calls_of_sts_share_one_rate(client: Client) -> None:
     await sts.session_token(KEY, region=None, lifetime=900)
     assert time.monotonic() - begin > 0.35  # twice a fifth of a second
     await sts.close()
+
+
+def test_regions_that_somebody_invents_take_no_memory() -> None:
+    clients = Clients("sts", connections=1)
+    first = clients.of("aa-first-1")
+    for number in range(MOST_CLIENTS):
+        clients.of(f"aa-other-{number}")
+        assert clients.of("aa-first-1") is first, "it is the least used that goes"
+    assert len(clients) == MOST_CLIENTS
