@@ -107,7 +107,7 @@ class InvalidSecretKey(AwsstsError):
 
 
 class ClockSkew(AwsstsError):
-    """SignatureDoesNotMatch: the clocks differ by more than 15 minutes."""
+    """SignatureDoesNotMatch, RequestExpired, or credentials that are over at once: the clocks differ by minutes."""
 
     retry = Retry.BACKOFF
 

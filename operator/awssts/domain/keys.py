@@ -7,17 +7,19 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from awssts.domain import digest
-from awssts.domain.errors import SecretInvalid, SecretKeyMissing
+from awssts.domain.errors import ClockSkew, SecretInvalid, SecretKeyMissing, StsUnavailable
 from awssts.domain.resources import CredentialsSecretRef
 
 _ID_KEYS = ("aws_access_key_id", "AWS_ACCESS_KEY_ID")
 _SECRET_KEYS = ("aws_secret_access_key", "AWS_SECRET_ACCESS_KEY")
 _ACCESS_KEY_ID = re.compile(r"\w{16,128}", re.ASCII)  # IAM API reference, AccessKey
 _SECRET_ACCESS_KEY = re.compile(r"[\x21-\x7e]{8,256}")
+_TOO_SHORT = timedelta(minutes=2)  # STS gives 15 minutes at least, and takes calls of clocks that are 15 minutes off
+_TOO_LONG = timedelta(minutes=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,27 @@ class Credentials:
     def digest(self) -> str:
         """Tells whether something is these credentials, whole."""
         return digest.of([self.access_key_id, self.secret_access_key, self.session_token])
+
+
+def lasting(given: Credentials, asked: int, now: datetime) -> Credentials:
+    """Return what STS gave for ``asked`` seconds, if it lasts: nothing that lives may be replaced by what is over.
+
+    Raises:
+        ClockSkew: by our clock it is over already, or about to be.
+        StsUnavailable: it lasts longer than any answer of STS.
+    """
+    left = given.expiration - now
+    if left < _TOO_SHORT:
+        raise ClockSkew(
+            f"AWS gives credentials until {given.expiration:%Y-%m-%dT%H:%M:%SZ}, which is over by the clock of the "
+            "operator's node, or nearly so: set it by NTP"
+        )
+    if left > timedelta(seconds=asked) + _TOO_LONG:
+        raise StsUnavailable(
+            f"STS gave credentials until {given.expiration:%Y-%m-%dT%H:%M:%SZ}, long after what was asked for: "
+            "that is no answer of AWS; check AWS_ENDPOINT_URL_STS and the proxy"
+        )
+    return given
 
 
 def read(data: Mapping[str, str], reference: CredentialsSecretRef) -> KeyPair:

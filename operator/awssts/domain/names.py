@@ -26,6 +26,7 @@ INPUTS_DIGEST: Final = f"{GROUP}/inputs-digest"
 KEY_DIGEST: Final = f"{GROUP}/key-digest"
 CONTENT_DIGEST: Final = f"{GROUP}/content-digest"
 CONTENT_KEYS: Final = f"{GROUP}/content-keys"
+LIFE_DIGEST: Final = f"{GROUP}/life-digest"  # of the key's id and of the moments here: to see them altered
 CREDENTIALS_DIGEST: Final = f"{GROUP}/credentials-digest"
 LAYOUT_DIGEST: Final = f"{GROUP}/layout-digest"
 SESSION_EXPIRATION: Final = f"{GROUP}/session-expiration"  # of the MFA session a role was assumed from

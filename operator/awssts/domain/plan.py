@@ -43,6 +43,14 @@ class Cause(Enum):
     DUE = "the renewal is due"
 
 
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """That the credentials in the target were written in another form."""
+
+    layout: str  # its digest
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """All that a decision may look at.
@@ -60,6 +68,7 @@ class View:
     rival: str | None = None  # another request that has claimed the same target
     looked_at: datetime | None = None  # when the inputs were last read, by this process
     repaired_at: datetime | None = None  # when the target was last issued anew for being gone or altered
+    rewritten: Rewritten | None = None  # when the target was last written in another layout
     restarts: RolloutStatus | None = None  # what came of restarting workloads just now
 
     @property
@@ -156,11 +165,11 @@ def renewal(request: Request, target: Target) -> datetime | None:
     """Return when the credentials in the target are to be renewed; None where it says nothing of their life."""
     if target.issued_at is None or target.expiration is None:
         return None
-    spec = request.spec
-    ahead = spec.renew_before if isinstance(spec, Spec) else None
-    return schedule.renewal(
-        target.issued_at, target.expiration, timedelta(seconds=ahead) if ahead else None, request.identity.uid
-    )
+    spec, asked, ahead = request.spec, target.expiration - target.issued_at, None
+    if isinstance(spec, Spec):
+        asked = timedelta(seconds=spec.lifetime)
+        ahead = timedelta(seconds=spec.renew_before) if spec.renew_before else None
+    return schedule.renewal(target.issued_at, target.expiration, asked, ahead, request.identity.uid)
 
 
 def attempted_inputs(view: View, *, code: bool) -> str:
@@ -170,7 +179,8 @@ def attempted_inputs(view: View, *, code: bool) -> str:
         return ""
     spec = request.spec
     asked = inputs_digest(spec), layout_digest(spec, view.target_region)
-    named = [spec.credentials_secret_ref.model_dump(), spec.mfa.model_dump(mode="json") if spec.mfa else None]
+    device = spec.mfa.model_dump(mode="json", exclude_defaults=True) if spec.mfa else None
+    named = [spec.credentials_secret_ref.model_dump(exclude_defaults=True), device]
     return digest.of([*asked, named, request.renew, code, view.guard])
 
 
@@ -260,9 +270,15 @@ def _layout(view: View) -> Plan | None:
     target = view.target
     if not isinstance(target, Target):
         return None
-    as_asked = target.layout_digest == layout_digest(view.spec, view.target_region)
-    mine = not owned(view.spec) or target.owner_uid == view.request.identity.uid  # else it goes with one before
-    return None if as_asked and mine and target.labelled else _backing_off(view) or RepairLayout()
+    asked = layout_digest(view.spec, view.target_region)
+    mine = not owned(view.spec) or view.request.identity.uid in target.owner_uids  # else it goes with one before
+    if target.layout_digest == asked and mine and target.labelled:
+        return None
+    if view.rewritten is not None and view.rewritten.layout == asked:
+        free_at = view.rewritten.at + schedule.REPAIR_PAUSE
+        if view.now < free_at:
+            return Idle(free_at, held=True)  # somebody else changed it at once: no quarrel
+    return _backing_off(view) or RepairLayout()
 
 
 def _restarts(view: View) -> Plan | None:

@@ -14,13 +14,17 @@ LEAST_LIFE = timedelta(seconds=3)  # of credentials before others are asked for 
 NEW_KEY_SETTLES = timedelta(minutes=2)
 
 
-def renewal(issued_at: datetime, expiration: datetime, renew_before: timedelta | None, uid: str) -> datetime:
+def renewal(
+    issued_at: datetime, expiration: datetime, asked: timedelta, renew_before: timedelta | None, uid: str
+) -> datetime:
     """Return when to renew: ``renew_before`` ahead of the expiration that STS returned, less the jitter.
 
     STS may give less than was asked (an hour to the account root): a ``renew_before`` that does not fit into
-    the real lifetime gives way to a third of that.
+    the real lifetime gives way to a third of that. It never gives more: where the expiration seems to be further away
+    than what was ``asked``, our clock is behind AWS's, and the credentials end by so much earlier.
     """
-    lifetime = expiration - issued_at
+    lifetime = min(expiration - issued_at, asked)
+    expiration = issued_at + lifetime
     ahead = renew_before if renew_before is not None and renew_before < lifetime else lifetime / RENEWAL_SHARE
     early = min(ahead * JITTER, (lifetime - ahead) / 2) * fraction(uid)
     return max(expiration - ahead - early, issued_at + min(lifetime / 10, LEAST_PAUSE))

@@ -7,7 +7,7 @@ from awssts.domain import judgement, names, rendering
 from awssts.domain.keys import Credentials
 from awssts.domain.plan import View
 from awssts.domain.status import timestamp
-from awssts.domain.target import Target, content_digest, inputs_digest, layout_digest, owned
+from awssts.domain.target import Target, content_digest, inputs_digest, layout_digest, life_digest, owned
 
 
 def fresh(
@@ -57,6 +57,7 @@ def _secret(view: View, credentials: Credentials, origin: dict[str, str]) -> dic
         names.CONTENT_KEYS: ",".join(data),
         names.LAYOUT_DIGEST: layout_digest(spec, view.target_region),
     }
+    annotations[names.LIFE_DIGEST] = life_digest(annotations)
     metadata: dict[str, Any] = {
         "namespace": request.identity.namespace,
         "name": request.target_name,

@@ -1,7 +1,7 @@
 """The target Secret as it was found: whose it is, what it holds, and what that was made from."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,7 @@ class Target:
     resource_version: int = field(compare=False)
     labelled: bool  # as a target: only such are watched
     request: str  # name of the request it belongs to; empty: nobody's of ours
-    owner_uid: str  # uid of the AwsStsRequest that owns it
+    owner_uids: tuple[str, ...]  # of the AwsStsRequests that own it: one, but for what a backup brought back
     access_key_id: str
     issued_at: datetime | None
     expiration: datetime | None
@@ -35,7 +35,7 @@ class Target:
 
     def belongs_to(self, identity: Identity) -> bool:
         """Whether the operator wrote this for that request, or for one of its name before."""
-        return self.request == identity.name or self.owner_uid == identity.uid
+        return self.request == identity.name or identity.uid in self.owner_uids
 
     def live(self, now: datetime) -> bool:
         """Whether it holds credentials that work now."""
@@ -51,7 +51,7 @@ def observe(metadata: Mapping[str, Any], data: Mapping[str, str] | None = None) 
         resource_version=int(metadata.get("resourceVersion") or 0),
         labelled=(metadata.get("labels") or {}).get(names.TYPE_LABEL) == names.TARGET,
         request=annotations.get(names.REQUEST, ""),
-        owner_uid=_owner_uid(metadata),
+        owner_uids=tuple(_owner_uids(metadata)),
         access_key_id=annotations.get(names.ACCESS_KEY_ID, ""),
         issued_at=_moment(annotations.get(names.ISSUED_AT)),
         expiration=_moment(annotations.get(names.EXPIRATION)),
@@ -63,7 +63,11 @@ def observe(metadata: Mapping[str, Any], data: Mapping[str, str] | None = None) 
         policy_guard=sys.intern(annotations.get(names.POLICY_GUARD, "")),
         policy_outcome=sys.intern(annotations.get(names.POLICY_OUTCOME, "")),
         session_expiration=_moment(annotations.get(names.SESSION_EXPIRATION)),
-        intact=bool(content) and (data is None or content_digest(data, _keys(annotations)) == content),
+        intact=(
+            bool(content)
+            and annotations.get(names.LIFE_DIGEST) == life_digest(annotations)
+            and (data is None or content_digest(data, _keys(annotations)) == content)
+        ),
     )
 
 
@@ -72,16 +76,25 @@ def content_digest(data: Mapping[str, str], keys: Iterable[str]) -> str:
     return digest.of({key: data.get(key) for key in keys})
 
 
+def life_digest(annotations: Mapping[str, str]) -> str:
+    """Return the digest of what annotations say of the credentials' life: renewals go by it."""
+    said = names.ACCESS_KEY_ID, names.ISSUED_AT, names.EXPIRATION, names.SESSION_EXPIRATION
+    return digest.of([annotations.get(name) or "" for name in said])
+
+
 def inputs_digest(spec: Spec) -> str:
-    """Return the digest of what decides which credentials STS gives, but for the key."""
-    role = spec.role.model_dump(mode="json") if spec.role else None
+    """Return the digest of what decides which credentials STS gives, but for the key.
+
+    Defaults are left out, here and below: a field that a later version adds must not have anything issued anew.
+    """
+    role = spec.role.model_dump(mode="json", exclude_defaults=True) if spec.role else None
     device = spec.mfa.serial_number if spec.mfa and spec.uses_device else None
     return digest.of({"lifetime": spec.lifetime, "role": role, "device": device})
 
 
 def layout_digest(spec: Spec, region: str | None) -> str:
     """Return the digest of what decides how the same credentials are written."""
-    return digest.of({"target": spec.target.model_dump(mode="json"), "region": region})
+    return digest.of({"target": spec.target.model_dump(mode="json", exclude_defaults=True), "region": region})
 
 
 def owned(spec: Spec) -> bool:
@@ -93,11 +106,10 @@ def _keys(annotations: Mapping[str, str]) -> list[str]:
     return annotations.get(names.CONTENT_KEYS, "").split(",")
 
 
-def _owner_uid(metadata: Mapping[str, Any]) -> str:
+def _owner_uids(metadata: Mapping[str, Any]) -> Iterator[str]:
     for owner in metadata.get("ownerReferences") or ():
         if owner.get("kind") == names.KIND and owner.get("apiVersion", "").startswith(f"{names.GROUP}/"):
-            return str(owner.get("uid", ""))
-    return ""
+            yield str(owner.get("uid", ""))
 
 
 def _moment(text: str | None) -> datetime | None:

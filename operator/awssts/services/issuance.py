@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from awssts.domain import schedule, secret
+from awssts.domain import digest, keys, schedule, secret
 from awssts.domain.errors import InvalidAccessKey, InvalidTokenCode, SessionExpired
-from awssts.domain.keys import Credentials
+from awssts.domain.keys import Credentials, KeyPair
 from awssts.domain.plan import Cause, View
 from awssts.domain.resources import DEFAULT_SESSION_DURATION, Role
 from awssts.domain.session import Session
-from awssts.domain.status import Attempt
-from awssts.domain.target import Target
+from awssts.domain.target import Target, inputs_digest
 from awssts.services.credential import Credential
 from awssts.services.observations import Name
 from awssts.services.ports import Clock, Cluster, Json, Sts
@@ -38,7 +37,7 @@ class Issuance:
         self._sts = sts
         self._sessions = sessions
         self._clock = clock
-        self._unwritten: dict[Name, tuple[Attempt, Issued]] = {}
+        self._unwritten: dict[Name, tuple[str, Issued]] = {}  # with what they were asked with
 
     async def issue(self, view: View, credential: Credential, cause: Cause) -> Json:
         """Return the metadata of the target Secret with new credentials in it.
@@ -49,11 +48,11 @@ class Issuance:
                 credentials are kept, and written at the next attempt without another call to STS.
         """
         name = view.request.identity.namespace, view.request.identity.name
-        attempt = view.attempt
+        asked_with = digest.of([inputs_digest(view.spec), view.key_digest, view.request.renew, view.guard])
         made_with, issued = self._unwritten.get(name, (None, None))
-        if issued is None or made_with != attempt or issued.credentials.expiration <= self._clock():
+        if issued is None or made_with != asked_with or issued.credentials.expiration <= self._clock():
             issued = await self.ask(view, credential, cause)
-            self._unwritten[name] = attempt, issued
+            self._unwritten[name] = asked_with, issued
         written = await self._cluster.apply_secret(
             secret.fresh(view, issued.credentials, credential.key.digest, issued.at, issued.session_expiration)
         )
@@ -77,15 +76,21 @@ class Issuance:
 
     async def _without_device(self, view: View, credential: Credential) -> Credentials:
         spec = view.spec
-        if spec.role is None:
-            return await self._sts.session_token(credential.key, region=view.target_region, lifetime=spec.lifetime)
-        return await self._sts.role_credentials(
-            credential.key,
-            spec.role,
+        if spec.role is not None:
+            return await self._role(view, credential.key, spec.role)
+        given = await self._sts.session_token(credential.key, region=view.target_region, lifetime=spec.lifetime)
+        return keys.lasting(given, spec.lifetime, self._clock())
+
+    async def _role(self, view: View, key: KeyPair | Credentials, role: Role, **mfa: str) -> Credentials:
+        given = await self._sts.role_credentials(
+            key,
+            role,
             session_name=_session_name(view),
             region=view.target_region,
-            lifetime=spec.lifetime,
+            lifetime=view.spec.lifetime,
+            **mfa,
         )
+        return keys.lasting(given, view.spec.lifetime, self._clock())
 
     async def _with_device(self, view: View, credential: Credential, cause: Cause) -> Issued:
         role = view.spec.role
@@ -102,15 +107,7 @@ class Issuance:
         code = await self._sessions.code(view, credential)
         assert view.spec.mfa is not None  # noqa: S101 - only called with a device
         try:
-            return await self._sts.role_credentials(
-                credential.key,
-                role,
-                session_name=_session_name(view),
-                region=view.target_region,
-                lifetime=view.spec.lifetime,
-                serial=view.spec.mfa.serial_number,
-                code=code,
-            )
+            return await self._role(view, credential.key, role, serial=view.spec.mfa.serial_number, code=code)
         except InvalidTokenCode:
             if not self._sessions.by_person(view):
                 raise
@@ -123,14 +120,7 @@ class Issuance:
             view, credential, lifetime, lambda session: session.expiration - self._clock() > SESSION_LEFT
         )
         try:
-            credentials = await self._sts.role_credentials(
-                session.credentials,
-                role,
-                session_name=_session_name(view),
-                region=view.target_region,
-                lifetime=view.spec.lifetime,
-            )
-            return Issued(credentials, self._clock(), session.expiration)
+            return Issued(await self._role(view, session.credentials, role), self._clock(), session.expiration)
         except (SessionExpired, InvalidAccessKey):
             await self._sessions.discard(view, credential, session)
         raise SessionExpired("AWS does not take the MFA session any more: a new one is needed")
@@ -143,7 +133,8 @@ def _fits(view: View, session: Session, cause: Cause) -> bool:
         if cause in _ANOTHER or renewal_asked:
             return False
     ahead = timedelta(seconds=view.spec.renew_before) if view.spec.renew_before else None
-    return view.now < schedule.renewal(session.issued_at, session.expiration, ahead, view.request.identity.uid)
+    asked, uid = timedelta(seconds=session.lifetime), view.request.identity.uid
+    return view.now < schedule.renewal(session.issued_at, session.expiration, asked, ahead, uid)
 
 
 def _session_name(view: View) -> str:

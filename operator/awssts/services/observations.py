@@ -9,7 +9,7 @@ from typing import Any
 from awssts.domain import digest, keys
 from awssts.domain.errors import AwaitingTokenCode
 from awssts.domain.judgement import Held
-from awssts.domain.plan import UNKNOWN, Unknown
+from awssts.domain.plan import UNKNOWN, Rewritten, Unknown
 from awssts.domain.policy import NamespaceFacts, load
 from awssts.domain.request import Request
 from awssts.domain.resources import Spec
@@ -50,6 +50,7 @@ class Memory:
     looked_at: datetime | None = None
     looks: int = 0
     repaired_at: datetime | None = None
+    rewritten: Rewritten | None = None
     judged_by: str = ""  # what policies judged it by last, with nothing to do
     standing: Standing = Standing()
 
@@ -200,6 +201,9 @@ class Observations:
 
     def see_credentials(self, name: Name, data: Mapping[str, str] | None) -> set[Name]:
         """Take in a labelled credentials Secret (None: deleted); return the requests that this is news for."""
+        if data is None and name not in self._users:
+            self._prints.pop(name, None)  # nobody's: nothing has to be remembered of it
+            return set()
         prints = keys.fingerprint(data or {})
         known = self._prints.get(name)
         self._prints[name] = prints

@@ -27,6 +27,7 @@ from awssts.domain.plan import (
     Plan,
     RepairLayout,
     Restart,
+    Rewritten,
     Unknown,
     View,
     plan,
@@ -34,7 +35,7 @@ from awssts.domain.plan import (
 from awssts.domain.request import Request, parse
 from awssts.domain.resources import Workload
 from awssts.domain.status import Status
-from awssts.domain.target import Target, observe
+from awssts.domain.target import Target, layout_digest, observe
 from awssts.services.credential import Credential
 from awssts.services.inputs import carried_out, lent_key, own_key
 from awssts.services.issuance import Issuance
@@ -133,7 +134,7 @@ class Reconciler:
                 view = looked.for_issue(request)
                 target = await self._issue(view, decided.cause, looked.key_secret, memory)
             elif isinstance(decided, RepairLayout):
-                target = await self._rewrite(view)
+                target = await self._rewrite(view, memory)
             elif isinstance(decided, Restart) and target is not None:
                 view = await self._restart(view, target)
             elif isinstance(decided, Fail):
@@ -155,6 +156,7 @@ class Reconciler:
             rival=self._rival(request),
             looked_at=memory.looked_at,
             repaired_at=memory.repaired_at,
+            rewritten=memory.rewritten,
         )
         return carried_out(view, request, self._judging.standing(view.guard, view, memory))
 
@@ -243,7 +245,7 @@ class Reconciler:
         log.info("issued", namespace=namespace, name=name, secret=claimed[1], cause=cause.name.lower())
         return self._known_target(view)
 
-    async def _rewrite(self, view: View) -> Target | None:
+    async def _rewrite(self, view: View, memory: Memory) -> Target | None:
         """Write the credentials that are in the target in the layout that is asked for now."""
         target = view.target
         assert isinstance(target, Target)  # noqa: S101 - the plan never repairs without
@@ -258,6 +260,7 @@ class Reconciler:
             self._seen.spoil_target(claimed, target)
             raise TargetChanged("the target Secret was altered meanwhile")
         self._seen.see_target(await self._cluster.apply_secret(secret.rewritten(view, credentials, target)))
+        memory.rewritten = Rewritten(layout_digest(view.spec, view.target_region), self._clock())
         log.info("rewritten", namespace=claimed[0], name=view.request.identity.name, secret=claimed[1])
         return self._known_target(view)
 
@@ -322,7 +325,6 @@ class Reconciler:
     async def _settled(self, view: View, target: Target | None, decided: Plan, memory: Memory) -> datetime | None:
         held = isinstance(decided, Idle) and decided.held
         if not held:
-            memory.looks = 0
             self._issuance.forget((view.request.identity.namespace, view.request.identity.name))
             memory.judged_by = view.guard
         problem = conditions.standing_trouble(view.request.status) if held else None
@@ -330,6 +332,8 @@ class Reconciler:
             memory.standing = standing(view.request.status)
         else:
             await self._tell(view, target, problem, memory)
+        if not held:
+            memory.looks = 0  # not before the status is written: until then each try is one more
         if not isinstance(decided, Issue):
             await self._drop_code(view)
         now = self._clock()

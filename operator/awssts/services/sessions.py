@@ -152,6 +152,7 @@ class Sessions:
                 raise
             raise self.refused(view, place.credential) from None
         self._refused.pop(place.name, None)
+        keys.lasting(credentials, lifetime, self._clock())
         fresh = Session(credentials, self._clock().replace(microsecond=0), lifetime, key.digest, by)
         await turn.keep(fresh)
         log.info("session", namespace=place.name[0], secret=place.name[1], device=device.serial_number)

@@ -69,7 +69,7 @@ def failed(
 
 
 ISSUED_BEFORE = with_status(ASKED, status(issued_at=NOW - HOUR))
-FOREIGN = {"request": "", "owner_uid": ""}
+FOREIGN = {"request": "", "owner_uids": ()}
 RENEWED = request(annotations={names.RENEW: "once"})
 
 SITUATIONS: dict[str, tuple[View, Plan | Cause | type[AwsstsError]]] = {

@@ -59,7 +59,7 @@ targets = st.none() | st.builds(
         {},
         optional={
             "request": st.sampled_from(["", "other", "reports"]),
-            "owner_uid": st.sampled_from(["", "o", "uid-of-reports"]),
+            "owner_uids": st.sampled_from([(), ("o",), ("uid-of-reports",), ("o", "uid-of-reports")]),
             "labelled": st.booleans(),
             "intact": st.booleans(),
             "renewed": st.sampled_from(["", "once"]),

@@ -17,7 +17,7 @@ lifetimes = st.integers(900, 129_600).map(lambda seconds: timedelta(seconds=seco
 
 def renewals(lifetime: timedelta, ahead: timedelta | None) -> list[timedelta]:
     """How long before the expiration each of many requests is renewed."""
-    return [NOW + lifetime - schedule.renewal(NOW, NOW + lifetime, ahead, uid) for uid in UIDS]
+    return [NOW + lifetime - schedule.renewal(NOW, NOW + lifetime, lifetime, ahead, uid) for uid in UIDS]
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,14 @@ def test_renewal(lifetime: timedelta, ahead: timedelta | None, earliest: timedel
 @given(uids, lifetimes)
 def test_it_is_the_same_whenever_it_is_asked(uid: str, lifetime: timedelta) -> None:
     end = NOW + lifetime
-    assert schedule.renewal(NOW, end, None, uid) == schedule.renewal(NOW, end, None, uid)
+    assert schedule.renewal(NOW, end, lifetime, None, uid) == schedule.renewal(NOW, end, lifetime, None, uid)
 
 
 @given(uids, st.integers(3600, 129_600), st.none() | st.integers(1200, 129_600))
 def test_with_an_hour_or_more_there_are_always_20_minutes_left(uid: str, lifetime: int, ahead: int | None) -> None:
     end = NOW + timedelta(seconds=lifetime)
     asked = timedelta(seconds=ahead) if ahead else None
-    at = schedule.renewal(NOW, end, asked, uid)
+    at = schedule.renewal(NOW, end, end - NOW, asked, uid)
     assert at > NOW, "not at once again, however long renewBefore is"
     if ahead is None or ahead < lifetime - 600:
         assert end - at >= 20 * MINUTE
@@ -58,7 +58,7 @@ def test_with_an_hour_or_more_there_are_always_20_minutes_left(uid: str, lifetim
 def test_a_renewal_is_neither_at_once_nor_too_late(uid: str, lifetime: int, ahead: int | None) -> None:
     """Also where STS gives less than was asked for."""
     end = NOW + timedelta(seconds=lifetime)
-    at = schedule.renewal(NOW, end, timedelta(seconds=ahead) if ahead else None, uid)
+    at = schedule.renewal(NOW, end, end - NOW, timedelta(seconds=ahead) if ahead else None, uid)
     assert NOW < at < end
 
 
@@ -67,7 +67,7 @@ def test_no_valid_spec_is_renewed_all_the_time(uid: str) -> None:
     for fields in ({"duration": "1h", "renewBefore": "59m59s"}, {"duration": "15m", "renewBefore": "14m59s"}):
         found = spec(**fields)
         end = NOW + timedelta(seconds=found.lifetime)
-        assert schedule.renewal(NOW, end, timedelta(seconds=found.renew_before or 0), uid) - NOW >= MINUTE
+        assert schedule.renewal(NOW, end, end - NOW, timedelta(seconds=found.renew_before or 0), uid) - NOW >= MINUTE
 
 
 # Backoff.

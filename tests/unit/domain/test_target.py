@@ -28,7 +28,7 @@ def test_what_the_operator_wrote_is_found_again() -> None:
     assert found.live(NOW)
     assert (found.issued_at, found.expiration) == (NOW - HOUR, NOW + 11 * HOUR)
     assert (found.access_key_id, found.key_digest) == ("ASIA0000000000000001", KEY.digest)
-    assert (found.renewed, found.owner_uid) == ("once", asked.identity.uid)
+    assert (found.renewed, found.owner_uids) == ("once", (asked.identity.uid,))
     assert found.inputs_digest == inputs_digest(spec(region="eu-west-1"))
     assert found.layout_digest == layout_digest(spec(region="eu-west-1"), "eu-west-1")
 
@@ -43,7 +43,7 @@ def test_somebody_elses_secret(metadata: Json) -> None:
     assert not found.labelled
     assert not found.intact
     assert not found.live(NOW)
-    assert (found.request, found.owner_uid, found.expiration) == ("", "", None)
+    assert (found.request, found.owner_uids, found.expiration) == ("", (), None)
 
 
 def owned_by(kind: str, version: str) -> Json:
@@ -154,3 +154,30 @@ def test_what_decides_the_credentials(fields: dict[str, Any], others: dict[str, 
 def test_what_decides_the_layout(fields: dict[str, Any], others: dict[str, Any], same: bool) -> None:
     assert (layout_digest(spec(**fields), None) == layout_digest(spec(**others), None)) is same
     assert layout_digest(spec(**fields), "eu-west-1") != layout_digest(spec(**fields), None)
+
+
+FULL: Json = {
+    "role": ROLE | {"sessionName": "jobs", "externalId": "x1", "tags": {"a": "b"}, "transitiveTagKeys": ["a"]},
+    "mfa": {"serialNumber": SERIAL, "totpSecretRef": {"name": "seed"}},
+    "target": {"name": "aws", "profile": "jobs", "formats": ["Environment"], "template": {"labels": {"a": "b"}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "inputs", "layout"),
+    [
+        ({}, "a83e0fc35f53286329b02e14c19b8240", "1946aa208c6f458ca5f444407f9f7f96"),
+        (FULL, "bea26324fe0ec11fdbd07980b54c9fd7", "3d46c2f80df8ee74db9ad93c08a523f5"),
+    ],
+    ids=["defaults", "much"],
+)
+def test_digests_stay_from_version_to_version(fields: Json, inputs: str, layout: str) -> None:
+    """They are on the Secrets of every cluster. Another digest has all credentials issued anew, codes used up with MFA,
+    or all Secrets written, by nothing but an upgrade. Change these only if that is meant."""
+    assert (inputs_digest(spec(**fields)), layout_digest(spec(**fields), "eu-west-1")) == (inputs, layout)
+
+
+def test_what_is_as_by_default_is_in_no_digest() -> None:
+    """So a field that a later version adds changes none."""
+    said = spec(target={"profile": "default", "creationPolicy": "Owner", "template": {"labels": {}}})
+    assert layout_digest(said, None) == layout_digest(spec(), None)

@@ -253,6 +253,7 @@ class FakeSts:
         self.faults: deque[Fault] = deque()
         self.issued: dict[str, Credentials] = {}  # by access key id
         self.lifetime_maximum = 129_600  # seconds; an hour for the account root
+        self.skew = timedelta()  # how far AWS's clock is ahead of ours
         self._clock = clock
 
     async def session_token(self, key: KeyPair, *, region: str | None, lifetime: int, **mfa: Any) -> Credentials:
@@ -289,7 +290,7 @@ class FakeSts:
             raise InvalidSecretKey("the secret access key is not that of the access key id")
         lifetime = timedelta(seconds=min(asked["lifetime"], self.lifetime_maximum))
         number = len(self.calls)
-        expiration = (self._clock() + lifetime).replace(microsecond=0)
+        expiration = (self._clock() + self.skew + lifetime).replace(microsecond=0)
         given = Credentials(f"ASIA{number:016}", f"secret/{number}", f"token/{number}==", expiration)
         self.issued[given.access_key_id] = given
         return given
@@ -302,7 +303,7 @@ class FakeSts:
         """The access key id of the credentials in a Secret; empty unless they are whole and work now."""
         data = secret["data"] if secret else {}
         for given in self.issued.values():
-            if given.expiration > self._clock() and rendering.recover(data, given.expiration, given.digest):
+            if given.expiration > self._clock() + self.skew and rendering.recover(data, given.expiration, given.digest):
                 return given.access_key_id
         return ""
 

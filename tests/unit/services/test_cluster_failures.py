@@ -106,3 +106,25 @@ def test_a_target_made_by_an_earlier_version_is_recognized(world: World) -> None
     assert world.costs(world.restart) == (0, 0)
     assert world.status().expiration == NOW + 11 * HOUR
     assert not world.sts.calls
+
+
+def test_a_status_that_the_cluster_never_takes_is_tried_ever_more_seldom(world: World) -> None:
+    world.apply()
+    world.cluster.fail("apply_status", ClusterForbidden("no right to the status"), times=10_000)
+    world.advance(10 * MINUTE)
+    tried = world.cluster.calls.count("apply_status")
+    assert tried < 20
+    world.advance(HOUR)
+    assert world.cluster.calls.count("apply_status") - tried < 30
+    assert (len(world.sts.calls), world.cluster.calls.count("apply_secret")) == (1, 1)
+
+
+def test_what_sts_gave_is_written_though_the_layout_was_mended_meanwhile(world: World) -> None:
+    world.cluster.fail("apply_secret", TargetRejected("labels: invalid value"), times=1)
+    world.apply(target={"template": {"labels": {"team": "not valid!"}}})
+    world.settle()
+    assert world.ready() == "False TargetRejected, Stalled TargetRejected"
+    world.apply()
+    world.settle()
+    assert world.ready() == "True Issued"
+    assert len(world.sts.calls) == 1

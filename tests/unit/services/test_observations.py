@@ -108,11 +108,18 @@ def test_a_request_with_an_invalid_spec_uses_nothing(seen: Observations) -> None
 
 
 def test_the_digest_of_a_watched_key(seen: Observations) -> None:
+    seen.note(request())
     assert seen.key_digest(request()) is UNKNOWN
     seen.see_credentials(KEYS, key_data(KEY))
     assert seen.key_digest(request()) == KEY.digest
     seen.see_credentials(KEYS, None)
     assert seen.key_digest(request()) == ""
+
+
+def test_a_key_that_nobody_uses_is_forgotten_with_its_secret(seen: Observations) -> None:
+    seen.see_credentials(KEYS, key_data(KEY))
+    assert seen.see_credentials(KEYS, None) == set()
+    assert not seen.watches_credentials(KEYS)
 
 
 def test_requests_are_known_until_they_are_forgotten(seen: Observations) -> None:
