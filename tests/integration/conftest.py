@@ -19,6 +19,7 @@ from testbed.sts import Key, StrictSts
 from tests.integration.api_proxy import ApiProxy
 from tests.integration.audit import Audit
 from tests.integration.kube import Api
+from tests.integration.leaks import Leaks, report
 from tests.integration.operator_process import OperatorProcess, account_kubeconfig, install
 from tests.integration.patience import eventually
 from tests.integration.secrecy import Secrecy
@@ -41,6 +42,7 @@ class Launch(Protocol):
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Leaks(), "leaks")
     config.addinivalue_line("markers", "slow: takes a minute or more, most of it waiting; run in CI")
 
 
@@ -64,11 +66,11 @@ def api(cluster: Cluster) -> Iterator[Api]:
 
 
 @pytest.fixture(scope="session")
-def secrecy(api: Api) -> Iterator[Secrecy]:
-    """Collects from the first test on; fails at the end if anything secret has left."""
+def secrecy(api: Api, request: pytest.FixtureRequest) -> Iterator[Secrecy]:
+    """Collects from the first test on; the run fails at the end if anything secret has left."""
     with Secrecy(api) as collector:
         yield collector
-    assert collector.leaks() == []
+    report(request.config, collector.leaks())
 
 
 @pytest.fixture(scope="session")
