@@ -18,7 +18,7 @@ _ID_KEYS = ("aws_access_key_id", "AWS_ACCESS_KEY_ID")
 _SECRET_KEYS = ("aws_secret_access_key", "AWS_SECRET_ACCESS_KEY")
 _ACCESS_KEY_ID = re.compile(r"\w{16,128}", re.ASCII)  # IAM API reference, AccessKey
 _SECRET_ACCESS_KEY = re.compile(r"[\x21-\x7e]{8,256}")
-_TOO_SHORT = timedelta(minutes=2)  # STS gives 15 minutes at least, and takes calls of clocks that are 15 minutes off
+_TOO_SHORT = timedelta(seconds=5)  # STS gives 15 minutes at least, and takes calls of clocks that are 15 minutes off
 _TOO_LONG = timedelta(minutes=20)
 
 
