@@ -15,7 +15,7 @@ BUILD := from testbed.cluster import requirements; from testbed.cluster.binaries
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test lint unit integration slow chart e2e conformance image sbom binaries cluster cluster-down bench \
-	bench-sidecar crds reference clean
+	bench-sidecar crds dashboard reference clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1 | \2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -90,6 +90,9 @@ bench: $(READY) binaries ## time, memory and calls with many requests; ARGS="--r
 
 bench-sidecar: $(READY) ## size, start and speed of the sidecar, beside a bare aiohttp handler; with wrk
 	@$(PYTHON_BIN)/python -m bench.sidecar $(ARGS)
+
+dashboard: $(READY) binaries ## docs/images/dashboard.png anew, from a run of a quarter of an hour with a real Prometheus
+	@UV_PYTHON_DOWNLOADS=never $(PYTHON_BIN)/uv run --quiet --locked --group docs python -m testbed.monitoring $(ARGS)
 
 crds: $(READY) ## write crds/, and the chart's, anew from the models; and the chart's README from its values
 	$(PYTHON_BIN)/python -m awssts.domain.crd crds

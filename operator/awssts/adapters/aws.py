@@ -124,8 +124,13 @@ class Service:
             return result
         finally:
             if self._called is not None:
-                self._called(self._name, operation, code, time.monotonic() - began)
+                self._called(self._name, action(operation), code, time.monotonic() - began)
         raise error  # outside of the handlers: no context, so a traceback shows nothing of the call
+
+
+def action(operation: str) -> str:
+    """Return AWS's name of what boto calls ``get_session_token``: GetSessionToken."""
+    return "".join(word.capitalize() for word in operation.split("_"))
 
 
 class Clients:

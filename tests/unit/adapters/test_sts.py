@@ -269,3 +269,15 @@ def test_regions_that_somebody_invents_take_no_memory() -> None:
         clients.of(f"aa-other-{number}")
         assert clients.of("aa-first-1") is first, "it is the least used that goes"
     assert len(clients) == MOST_CLIENTS
+
+
+async def test_calls_are_told_of_by_the_name_that_aws_gives_them(client: Client) -> None:
+    told: list[tuple[str, str, str]] = []
+    sts = Sts(called=lambda service, operation, code, _: told.append((service, operation, code)))
+    client.given = GIVEN
+    await sts.session_token(KEY, region=None, lifetime=900)
+    client.given = ClientError(answer("AccessDenied", "no", 403), "AssumeRole")
+    with pytest.raises(AwsstsError):
+        await sts.role_credentials(KEY, Role(arn=ROLE_ARN), session_name="a.b", region=None, lifetime=900)
+    await sts.close()
+    assert told == [("sts", "GetSessionToken", "Success"), ("sts", "AssumeRole", "AccessDenied")]

@@ -29,7 +29,7 @@ def told() -> tuple[Telemetry, list[tuple[tuple[str, str], Standing]]]:
     telemetry.failed("AccessDenied")
     telemetry.decided("global", "Required")
     telemetry.decided("", "NotRequired")
-    telemetry.called("sts", "get_session_token", "Success", 0.04)
+    telemetry.called("sts", "GetSessionToken", "Success", 0.04)
     return telemetry, requests
 
 
@@ -52,7 +52,7 @@ def test_what_is_told() -> None:
     assert found["awssts_issuances_total", frozenset({"success", "first"})] == 1
     assert found["awssts_issuances_total", frozenset({"failure", "AccessDenied"})] == 1
     assert found["awssts_mfa_decisions_total", frozenset({"none", "NotRequired"})] == 1
-    assert found["awssts_aws_call_duration_seconds_count", frozenset({"sts", "get_session_token", "Success"})] == 1
+    assert found["awssts_aws_call_duration_seconds_count", frozenset({"sts", "GetSessionToken", "Success"})] == 1
     assert found["awssts_schedule_lag_seconds", frozenset()] == 1.5
     assert found["awssts_queue_depth", frozenset()] == 3
     assert found["awssts_leader", frozenset()] == 1
