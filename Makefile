@@ -14,7 +14,7 @@ BUILD := from testbed.cluster import requirements; from testbed.cluster.binaries
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint unit integration slow chart e2e conformance image sbom binaries cluster cluster-down bench \
+.PHONY: help demo test lint unit integration slow chart e2e conformance image sbom audit release binaries cluster cluster-down bench \
 	bench-sidecar crds dashboard reference clean
 
 help: ## list the targets
@@ -75,6 +75,12 @@ image: $(READY) ## build the image without Docker, as an archive for `docker loa
 sbom: $(READY) ## dist/awssts.cdx.json: what the image has of PyPI, in CycloneDX
 	@mkdir -p dist
 	$(PYTHON_BIN)/uv export --quiet --locked --no-dev --preview-features sbom-export --format cyclonedx1.5 -o dist/awssts.cdx.json
+
+audit: $(READY) ## known weaknesses of the libraries in uv.lock; AWSSTS_OSV_URL names a mirror of osv.dev
+	@$(PYTHON_BIN)/python -m testbed.audit
+
+release: $(READY) ## dist/: wheel, chart, image, SBOM, sums, provenance of a tagged commit; ARGS=--snapshot of any
+	@AWSSTS_AUDIT=required $(PYTHON_BIN)/python -m testbed.release $(ARGS)
 
 binaries: $(READY) ## build the cluster's programs, once: minutes, kept in ~/.cache/awssts
 	@$(PYTHON_BIN)/python -c '$(BUILD)'
