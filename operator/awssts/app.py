@@ -82,12 +82,13 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
             await stamps.load()
             services.start(*await webhook.works(settings, settings.admission, cluster, now, stamps))
         if await lead.taken(stop):
-            await _work(settings, cluster, stamps, telemetry, lead, stop)
+            async with lead.kept(stop):
+                await _work(settings, cluster, stamps, telemetry, lead, stop)
         services.raise_failure()
         log.info("stopped")
     finally:
         await services.finish()
-        await lead.release()
+        await lead.close()
         await cluster.close()
 
 
@@ -144,9 +145,7 @@ async def _work(
         await _observe(cluster, observations, settings)
         if stamps is None and observations.policies:
             log.warning("no admission webhook: what policies ask of who applied a request is unknown")
-        background = Background(
-            stop, lead.keep, events.run, scheduler.run, lambda: _sweep(cluster, settings.namespaces, intake)
-        )
+        background = Background(stop, events.run, scheduler.run, lambda: _sweep(cluster, settings.namespaces, intake))
         log.info("starting", version=__version__, targets=len(observations.targets()))
         registry = handlers.registry(
             intake, background, lambda: connection(cluster.settings), with_policies=settings.policies

@@ -7,7 +7,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -57,17 +57,30 @@ class Lead:
             await asyncio.gather(*waiting, return_exceptions=True)
         return self._leadership.leads and not stop.is_set()
 
-    async def keep(self) -> None:
-        """Keep the lead until cancelled.
+    @contextlib.asynccontextmanager
+    async def kept(self, stop: asyncio.Event) -> AsyncIterator[None]:
+        """Keep the lead while the block runs, then let another process lead; where it is lost, set ``stop``.
 
         Raises:
-            ClusterUnavailable: it is lost. The process ends before another can lead, whatever is under way.
+            ClusterUnavailable: it was lost. The process ends before another can lead, whatever is under way.
         """
         if self._leadership is None:
-            await asyncio.Event().wait()
+            yield
             return
+        keeping = asyncio.create_task(self._keep(self._leadership))
+        keeping.add_done_callback(lambda _: stop.set())
         try:
-            await self._leadership.keep()
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.wait([keeping])
+            if not keeping.cancelled() and (lost := keeping.exception()) is not None:
+                raise lost from None
+            await self.release()
+
+    async def _keep(self, leadership: Leadership) -> None:
+        try:
+            await leadership.keep()
         except Exception as error:
             log.error("the lead is lost", error=str(error))  # noqa: TRY400 - the text says it all
             asyncio.get_running_loop().call_later(LAST_MOMENT, os._exit, 1)
@@ -75,9 +88,13 @@ class Lead:
 
     async def release(self) -> None:
         """Let another process lead at once."""
+        if self._leadership is not None:
+            await self._leadership.release()
+
+    async def close(self) -> None:
+        """Close the connections; a lead that is still held is given up."""
         with contextlib.suppress(asyncio.CancelledError):
-            if self._leadership is not None:
-                await self._leadership.release()
+            await self.release()
         await self._cluster.close()
 
     def at_work(self, scheduler: Scheduler) -> None:

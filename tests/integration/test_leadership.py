@@ -13,7 +13,7 @@ import pytest
 
 from testbed.process import free_port
 from tests.integration.operator_process import RIGHTS, SYSTEM
-from tests.integration.patience import eventually
+from tests.integration.patience import eventually, throughout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +108,24 @@ def test_who_can_not_renew_ends_before_another_leads(
     assert ended - began < DURATION
     assert "another process may lead by now" in first.said().splitlines()[-1]
     until_said(second, "leading")
+
+
+def test_a_long_look_at_the_cluster_does_not_cost_the_lead(
+    *, elected: Any, proxy: ApiProxy, proxied: Path, space: Workspace, user: User, api: Api, lease: str
+) -> None:
+    """The lists of a large cluster, or a slow API server: they may take longer than the Lease lasts."""
+    space.keys(user)
+    space.request()
+    slow = proxy.disturb("hang", "GET", r"/secrets\?labelSelector=", count=1)
+    first = elected(proxied)
+    eventually(lambda: slow.struck, "the list")
+    leader = holder(api, lease)
+    leads = lambda: first.alive and holder(api, lease) == leader  # noqa: E731
+    throughout(leads, "the lead is kept meanwhile", seconds=DEADLINE + 2)
+    proxy.clear()
+    until_said(first, "starting")
+    throughout(leads, "the lead is kept afterwards", seconds=4)
+    space.until_ready()
 
 
 def test_a_follower_works_at_nothing(elected: Any, space: Workspace, user: User) -> None:
