@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import secrets
 import signal
 import socket
@@ -14,13 +13,13 @@ from typing import Any
 import structlog
 
 from awssts.adapters.leases import LeaseCluster
-from awssts.services.leadership import DEADLINE, DURATION, Leadership
+from awssts.adapters.watchdog import Watchdog
+from awssts.services.leadership import Leadership
 from awssts.services.scheduler import Scheduler
 from awssts.settings import Election
 
 log = structlog.get_logger(__name__)
 
-LAST_MOMENT = (DURATION - DEADLINE) * 0.6  # seconds after the lead was lost; then what is not finished is cut off
 STUCK = timedelta(minutes=5)  # no call takes as long: whoever waits so long for a worker waits for ever
 
 
@@ -29,11 +28,12 @@ class Lead:
 
     def __init__(self, election: Election | None, cluster: LeaseCluster, clock: Callable[[], datetime]) -> None:
         self._cluster = cluster
+        self._watchdog = Watchdog()
         self._leadership: Leadership | None = None
         if election is not None:
             identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
             name = election.namespace, election.name
-            self._leadership = Leadership(cluster, name, identity, clock, time.monotonic)
+            self._leadership = Leadership(cluster, name, identity, clock, time.monotonic, self._watchdog.end_at)
         self._scheduler: Scheduler | None = None
         self._started = False
 
@@ -74,6 +74,7 @@ class Lead:
         finally:
             keeping.cancel()
             await asyncio.wait([keeping])
+            self._watchdog.stop()
             if not keeping.cancelled() and (lost := keeping.exception()) is not None:
                 raise lost from None
             await self.release()
@@ -83,11 +84,11 @@ class Lead:
             await leadership.keep()
         except Exception as error:
             log.error("the lead is lost", error=str(error))  # noqa: TRY400 - the text says it all
-            asyncio.get_running_loop().call_later(LAST_MOMENT, os._exit, 1)
             raise
 
     async def release(self) -> None:
-        """Let another process lead at once."""
+        """Let another process lead at once: all work has ended."""
+        self._watchdog.stop()
         if self._leadership is not None:
             await self._leadership.release()
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.integration.workspace import Workspace
 
 LEASES = itertools.count(1)
-DURATION, DEADLINE = 15, 10  # seconds
+DURATION, DEADLINE, MARGIN = 15, 10, 2  # seconds
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -105,7 +105,7 @@ def test_who_can_not_renew_ends_before_another_leads(
         assert "leading" not in second.said()
     finally:
         proxy.clear()
-    assert ended - began < DURATION
+    assert ended - began < DURATION - MARGIN + 0.5  # for us to see it
     assert "another process may lead by now" in first.said().splitlines()[-1]
     until_said(second, "leading")
 

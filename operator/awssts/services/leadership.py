@@ -16,6 +16,7 @@ log = structlog.get_logger(__name__)
 
 DURATION = 15.0  # seconds, as Kubernetes's own components have it
 DEADLINE = 10.0  # seconds without a renewal after which the leader stops
+MARGIN = 2.0  # seconds before the Lease is over by which the leader's process is, too
 RETRY = 2.0  # seconds between two tries
 TIMEOUT = 4.0  # seconds for one try
 
@@ -37,16 +38,24 @@ class Leadership:
         identity: this process, as no other is called.
         clock: what is written into the Lease, for people.
         monotonic: seconds, for all that is decided.
+        end_at: is told when, by ``monotonic``, this process has to be gone; and again with each renewal.
     """
 
     def __init__(
-        self, cluster: Leases, name: tuple[str, str], identity: str, clock: Clock, monotonic: Callable[[], float]
+        self,
+        cluster: Leases,
+        name: tuple[str, str],
+        identity: str,
+        clock: Clock,
+        monotonic: Callable[[], float],
+        end_at: Callable[[float], None],
     ) -> None:
         self._cluster = cluster
         self._name = name
         self._identity = identity
         self._clock = clock
         self._monotonic = monotonic
+        self._end_at = end_at
         self._watch = Watch()
         self._renewed_at = 0.0
         self.leads = False
@@ -76,19 +85,30 @@ class Leadership:
             ClusterUnavailable: it could not be renewed in time, or somebody else has it. All work has to end before
                 the lease does.
         """
-        while True:
-            await asyncio.sleep(RETRY)
-            left = self._renewed_at + DEADLINE - self._monotonic()
-            try:
-                async with asyncio.timeout(min(TIMEOUT, max(left, 0.0))):
-                    self.leads = await self._try()
-            except (AwsstsError, TimeoutError) as error:
-                log.warning("the lease was not renewed", error=_text(error), seconds_left=round(left, 1))
-            if not self.leads:
-                raise ClusterUnavailable(f"another process leads: {self._watch.lease and self._watch.lease.holder}")
-            if self._monotonic() - self._renewed_at >= DEADLINE:
-                self.leads = False
-                raise ClusterUnavailable("the Lease could not be renewed in time: another process may lead by now")
+        try:
+            while (left := self._left()) > 0:
+                await asyncio.sleep(min(RETRY, left))
+                await self._renew()
+        except Exception:
+            self.leads = False
+            raise
+        self.leads = False
+        raise ClusterUnavailable("the Lease could not be renewed in time: another process may lead by now")
+
+    def _left(self) -> float:
+        """Return the seconds in which a renewal counts."""
+        return self._renewed_at + DEADLINE - self._monotonic()
+
+    async def _renew(self) -> None:
+        left = self._left()
+        try:
+            async with asyncio.timeout(min(TIMEOUT, max(left, 0.0))):
+                mine = await self._try()
+        except (AwsstsError, TimeoutError) as error:
+            log.warning("the lease was not renewed", error=_text(error), seconds_left=round(left, 1))
+            return
+        if not mine:
+            raise ClusterUnavailable(f"another process leads: {self._watch.lease and self._watch.lease.holder}")
 
     async def release(self) -> None:
         """Give the Lease up, so that another takes over at once. All work has ended."""
@@ -108,6 +128,7 @@ class Leadership:
         began = self._monotonic()
         await self._write(self._watch.lease, self._identity)
         self._renewed_at = began
+        self._end_at(began + DURATION - MARGIN)
         return True
 
     async def _write(self, before: Lease, holder: str) -> None:

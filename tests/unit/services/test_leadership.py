@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from awssts.domain.errors import ClusterConflict, ClusterUnavailable
-from awssts.services.leadership import DEADLINE, DURATION, RETRY, TIMEOUT, Leadership
+from awssts.services.leadership import DEADLINE, DURATION, MARGIN, RETRY, TIMEOUT, Leadership
 from awssts.settings import Shard
 from tests.unit.builders import Json
 from tests.unit.services.virtual_time import now, run
@@ -50,8 +50,8 @@ class Api:
         return spec
 
 
-def process(api: Api, identity: str) -> Leadership:
-    return Leadership(api, NAME, identity, now, lambda: asyncio.get_running_loop().time())
+def process(api: Api, identity: str, end_at: Callable[[float], None] = lambda _: None) -> Leadership:
+    return Leadership(api, NAME, identity, now, passed, end_at)
 
 
 def passed() -> float:
@@ -119,17 +119,42 @@ async def lose(call: str) -> None:
         raise ClusterUnavailable("the answer was lost")
 
 
-@pytest.mark.parametrize("trouble", [refuse, hang])
-def test_who_can_not_renew_stops_in_time(trouble: Any) -> None:
+async def dawdle(_: str) -> None:
+    await asyncio.sleep(TIMEOUT - 0.5)
+    raise ClusterUnavailable("the API server answered 500")
+
+
+@pytest.mark.parametrize("trouble", [refuse, hang, dawdle])
+@pytest.mark.parametrize("after", [0.0, 1.9, 21.3])
+def test_who_can_not_renew_stops_in_time(trouble: Any, after: float) -> None:
+    async def main() -> None:
+        api, moments = Api(), list[float]()
+        one = process(api, "one", moments.append)
+        await one.acquire()
+        keeping = asyncio.create_task(one.keep())
+        await asyncio.sleep(after)
+        api.trouble = trouble
+        with pytest.raises(ClusterUnavailable, match="may lead by now"):
+            await keeping
+        assert not one.leads
+        renewed_at = passed() - DEADLINE
+        assert after - RETRY <= renewed_at <= after
+        assert moments[-1] == pytest.approx(renewed_at + DURATION - MARGIN), "then it is gone, whatever hangs"
+
+    run(main())
+
+
+def test_a_bug_costs_the_lead() -> None:
+    """What is not renewed any more is not held."""
+
     async def main() -> None:
         api = Api()
         one = process(api, "one")
         await one.acquire()
-        api.trouble = trouble
-        with pytest.raises(ClusterUnavailable, match="may lead by now"):
+        api.spec["leaseDurationSeconds"] = "a while"
+        with pytest.raises(ValueError, match="a while"):
             await one.keep()
         assert not one.leads
-        assert DEADLINE <= passed() <= DEADLINE + RETRY < DURATION
 
     run(main())
 
