@@ -132,7 +132,7 @@ async def _work(
         region=settings.region,
         telemetry=telemetry or Silence(),
     )
-    scheduler = Scheduler(reconciler.reconcile, now, workers=settings.workers)
+    scheduler = Scheduler(reconciler.reconcile, now, workers=settings.workers, allowed=lambda: lead.leads)
     intake = Intake(observations, reconciler, scheduler, settings.shard.has)
     if telemetry is not None:
         telemetry.observe(

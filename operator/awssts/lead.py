@@ -105,7 +105,12 @@ class Lead:
     @property
     def held(self) -> bool:
         """Whether this process works."""
-        return self._scheduler is not None and (self._leadership is None or self._leadership.leads)
+        return self._scheduler is not None and self.leads
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process may work."""
+        return self._leadership is None or self._leadership.leads
 
     def not_started(self) -> str:
         """Say why the process is not ready; nothing where it is. Who follows is: it serves the webhook."""

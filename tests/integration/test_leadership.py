@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.integration.workspace import Workspace
 
 LEASES = itertools.count(1)
-DURATION, DEADLINE, MARGIN = 15, 10, 2  # seconds
+DURATION, DEADLINE, MARGIN, RETRY, HANDOVER = 15, 10, 2, 2, 1  # seconds
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -108,6 +108,30 @@ def test_who_can_not_renew_ends_before_another_leads(
     assert ended - began < DURATION - MARGIN + 0.5  # for us to see it
     assert "another process may lead by now" in first.said().splitlines()[-1]
     until_said(second, "leading")
+
+
+def test_who_finds_another_in_the_lease_ends_at_once(
+    *, elected: Any, proxy: ApiProxy, proxied: Path, space: Workspace, user: User, api: Api, lease: str
+) -> None:
+    """What is under way has a second, and nothing is begun."""
+    space.keys(user)
+    space.request()
+    operator = elected(proxied)
+    held = space.until_ready()["accessKeyId"]
+    write = proxy.disturb("hang", "PATCH", r"/secrets/reports\?")
+    space.renew()
+    eventually(lambda: write.struck, "the write")
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/{lease}"
+    api.merge(path, {"spec": {"holderIdentity": "somebody", "leaseDurationSeconds": 60}})
+    began = time.monotonic()
+    eventually(lambda: "another process leads: somebody" in operator.said(), "the loss")
+    space.request("another")
+    assert operator.end() == 1
+    proxy.clear()
+    assert time.monotonic() - began < RETRY + HANDOVER + 1
+    assert holder(api, lease) == "somebody"
+    assert space.secret("another") is None
+    assert space.held_key() == held
 
 
 def test_a_long_look_at_the_cluster_does_not_cost_the_lead(

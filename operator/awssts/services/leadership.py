@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import structlog
 
 from awssts.domain import lease as leases
-from awssts.domain.errors import AwsstsError, ClusterUnavailable
+from awssts.domain.errors import AwsstsError, ClusterConflict, ClusterUnavailable
 from awssts.domain.lease import Lease, Watch
 from awssts.services.ports import Clock
 
@@ -17,7 +17,9 @@ log = structlog.get_logger(__name__)
 DURATION = 15.0  # seconds, as Kubernetes's own components have it
 DEADLINE = 10.0  # seconds without a renewal after which the leader stops
 MARGIN = 2.0  # seconds before the Lease is over by which the leader's process is, too
+HANDOVER = 1.0  # seconds to finish what is under way once another process is found to lead
 RETRY = 2.0  # seconds between two tries
+AT_ONCE = 0.1  # seconds until the Lease is read again that somebody else has just written
 TIMEOUT = 4.0  # seconds for one try
 
 Json = dict[str, Any]
@@ -85,10 +87,11 @@ class Leadership:
             ClusterUnavailable: it could not be renewed in time, or somebody else has it. All work has to end before
                 the lease does.
         """
+        pause = RETRY
         try:
             while (left := self._left()) > 0:
-                await asyncio.sleep(min(RETRY, left))
-                await self._renew()
+                await asyncio.sleep(min(pause, left))
+                pause = await self._renew()
         except Exception:
             self.leads = False
             raise
@@ -99,16 +102,19 @@ class Leadership:
         """Return the seconds in which a renewal counts."""
         return self._renewed_at + DEADLINE - self._monotonic()
 
-    async def _renew(self) -> None:
+    async def _renew(self) -> float:
+        """Try to renew the Lease; return the seconds until the next try."""
         left = self._left()
         try:
             async with asyncio.timeout(min(TIMEOUT, max(left, 0.0))):
                 mine = await self._try()
         except (AwsstsError, TimeoutError) as error:
             log.warning("the lease was not renewed", error=_text(error), seconds_left=round(left, 1))
-            return
+            return AT_ONCE if isinstance(error, ClusterConflict) else RETRY
         if not mine:
+            self._end_at(self._monotonic() + HANDOVER)
             raise ClusterUnavailable(f"another process leads: {self._watch.lease and self._watch.lease.holder}")
+        return RETRY
 
     async def release(self) -> None:
         """Give the Lease up, so that another takes over at once. All work has ended."""

@@ -25,10 +25,16 @@ class Scheduler:
 
     A name that is added while it is worked on is worked on again afterwards. There is one time a name: a new
     one replaces the old.
+
+    Args:
+        allowed: whether anything may be worked on; when it is not, nothing is begun any more.
     """
 
-    def __init__(self, work: Work, clock: Clock, *, workers: int = 16) -> None:
+    def __init__(
+        self, work: Work, clock: Clock, *, workers: int = 16, allowed: Callable[[], bool] = lambda: True
+    ) -> None:
         self._work = work
+        self._allowed = allowed
         self._clock = clock
         self._workers = workers
         self._ready: asyncio.Queue[Name] = asyncio.Queue()
@@ -118,7 +124,7 @@ class Scheduler:
     async def _worker(self) -> None:
         while True:
             name = await self._ready.get()
-            if name is _STOP or self._stopping:
+            if name is _STOP or self._stopping or not self._allowed():
                 return
             self._queued.pop(name, None)
             self._busy.add(name)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from awssts.domain.errors import ClusterConflict, ClusterUnavailable
-from awssts.services.leadership import DEADLINE, DURATION, MARGIN, RETRY, TIMEOUT, Leadership
+from awssts.services.leadership import AT_ONCE, DEADLINE, DURATION, HANDOVER, MARGIN, RETRY, TIMEOUT, Leadership
 from awssts.settings import Shard
 from tests.unit.builders import Json
 from tests.unit.services.virtual_time import now, run
@@ -191,13 +191,35 @@ def test_a_lost_answer_is_no_lost_lease() -> None:
 
 def test_who_finds_another_in_it_stops_at_once() -> None:
     async def main() -> None:
-        api = Api()
-        one, two = process(api, "one"), process(api, "two")
+        api, moments = Api(), list[float]()
+        one, two = process(api, "one", moments.append), process(api, "two")
         await one.acquire()
         api.spec["holderIdentity"] = ""
         await two.acquire()
         with pytest.raises(ClusterUnavailable, match="another process leads: two"):
             await one.keep()
+        assert not one.leads
+        assert (passed(), moments[-1]) == (RETRY, RETRY + HANDOVER), "and is gone soon, whatever hangs"
+
+    run(main())
+
+
+def test_who_is_written_over_looks_at_once() -> None:
+    async def main() -> None:
+        api = Api()
+        one = process(api, "one")
+        await one.acquire()
+
+        async def taken(call: str) -> None:
+            if call == "write":
+                api.trouble = None
+                api.spec["holderIdentity"] = ""
+                await process(api, "two").acquire()
+
+        api.trouble = taken
+        with pytest.raises(ClusterUnavailable, match="another process leads: two"):
+            await one.keep()
+        assert passed() == pytest.approx(RETRY + AT_ONCE)
 
     run(main())
 

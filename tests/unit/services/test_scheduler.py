@@ -233,6 +233,27 @@ def test_stopping_finishes_what_is_worked_on_and_begins_nothing() -> None:
     run(main())
 
 
+def test_nothing_is_begun_when_it_is_no_longer_allowed() -> None:
+    async def main() -> None:
+        worked, leads = Worked(), True
+        worked.seconds = 10
+        scheduler = Scheduler(worked, now, workers=2, allowed=lambda: leads)
+        task = asyncio.create_task(scheduler.run())
+        for name in (A, B, C):
+            scheduler.add(name)
+        scheduler.add_at(("team", "d"), after(15))
+        await asyncio.sleep(5)
+        leads = False
+        await asyncio.sleep(60)
+        assert worked.log == [("a", 0.0), ("b", 0.0)]
+        assert not worked.at_once.total(), "what had been begun is finished"
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    run(main())
+
+
 def test_lag_is_how_long_the_oldest_waits_for_a_worker() -> None:
     async def main() -> None:
         scheduler = Scheduler(Worked(), now)
