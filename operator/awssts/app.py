@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
@@ -39,7 +40,8 @@ from awssts.services.scheduler import Scheduler
 from awssts.services.sessions import Sessions
 from awssts.services.slots import Slots
 from awssts.services.stamps import Stamps
-from awssts.settings import Settings
+from awssts.settings import Admission, Settings
+from awssts.starting import Start, Stopped
 
 if TYPE_CHECKING:
     from awssts.adapters.telemetry import Telemetry  # brings 3 MB of prometheus_client
@@ -63,27 +65,29 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
     Where one of several is to lead, the others serve the admission webhook and probes meanwhile.
 
     Raises:
-        AwsstsError: the cluster can't be reached, or lacks the CRD or the rights; or the lead was lost.
+        AwsstsError: the cluster lacks the CRDs, or the operator the rights; or the lead was lost.
     """
     configuration = await clusters.configuration()
     cluster = WebhookCluster(configuration)
     lead = Lead(settings.election, LeaseCluster(configuration), now)
     stamps = Stamps(cluster, settings.admission.namespace, now) if settings.admission else None
     telemetry = _telemetry() if settings.metrics_port is not None else None
-    stop = stop or asyncio.Event()
-    services = Background(stop)
+    start = Start(stop or asyncio.Event())
+    services = Background(start.stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, start.stop.set)  # kopf takes them over when it watches
     try:
-        await cluster.check(settings.namespaces)
         if telemetry is not None and settings.metrics_port is not None:
-            services.start(_probes(settings.metrics_port, telemetry, lead).run)
-        if settings.admission is not None and stamps is not None:
-            from awssts import webhook  # brings 12 MB of cryptography
-
-            await stamps.load()
-            services.start(*await webhook.works(settings, settings.admission, cluster, now, stamps))
-        if await lead.taken(stop):
-            async with lead.kept(stop):
-                await _work(settings, cluster, stamps, telemetry, lead, stop)
+            telemetry.follow(lambda: lead.held)
+            services.start(_probes(settings.metrics_port, telemetry, lead, start).run)
+        with contextlib.suppress(Stopped):
+            await start.until_answered(lambda: cluster.check(settings.namespaces))
+            if settings.admission is not None and stamps is not None:
+                services.start(*await _webhook(settings, settings.admission, cluster, stamps, start))
+            start.reached()
+            await start.unless_stopped(lead.take())
+            async with lead.kept(start.stop):
+                await _work(settings, cluster, stamps, telemetry, lead, start)
         services.raise_failure()
         log.info("stopped")
     finally:
@@ -92,21 +96,33 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
         await cluster.close()
 
 
+async def _webhook(
+    settings: Settings, admission: Admission, cluster: WebhookCluster, stamps: Stamps, start: Start
+) -> list[Work]:
+    """Return what serves the admission webhook."""
+    from awssts import webhook  # brings 12 MB of cryptography
+
+    await start.until_answered(stamps.load)
+    return await start.until_answered(lambda: webhook.works(settings, admission, cluster, now, stamps))
+
+
 async def _work(
     settings: Settings,
     cluster: Cluster,
     stamps: Stamps | None,
     telemetry: "Telemetry | None",
     lead: Lead,
-    stop: asyncio.Event,
+    start: Start,
 ) -> None:
-    """Work as the one that leads, until ``stop``."""
+    """Work as the one that leads, until stopped."""
+    devices = Devices(cluster, now, since=now())
+    observations = await start.until_answered(lambda: _observed(cluster, settings))
+    if stamps is None and observations.policies:
+        log.warning("no admission webhook: what policies ask of who applied a request is unknown")
     sts = Sts(threads=settings.sts_concurrency, rate=settings.sts_rate, called=telemetry.called if telemetry else None)
     iam, rest = Iam(), Rest()
     asker = Asker(cluster, rest, iam)
     events = EventWriter(cluster, instance=socket.gethostname())
-    observations = Observations()
-    devices = Devices(cluster, now, since=now())
 
     def wake(name: Name) -> None:
         scheduler.add(name)  # made below
@@ -132,25 +148,18 @@ async def _work(
         region=settings.region,
         telemetry=telemetry or Silence(),
     )
-    scheduler = Scheduler(reconciler.reconcile, now, workers=settings.workers, allowed=lambda: lead.leads)
+    scheduler = Scheduler(reconciler.reconcile, now, workers=settings.workers, allowed=lambda: lead.held)
     intake = Intake(observations, reconciler, scheduler, settings.shard.has)
     if telemetry is not None:
-        telemetry.observe(
-            standings=observations.standings,
-            backlog=scheduler,
-            leads=lambda: lead.held,
-        )
+        telemetry.observe(standings=observations.standings, backlog=scheduler)
     lead.at_work(scheduler)
+    background = Background(start.stop, events.run, scheduler.run, lambda: _sweep(cluster, settings.namespaces, intake))
+    log.info("starting", version=__version__, targets=len(observations.targets()))
+    registry = handlers.registry(
+        intake, background, lambda: connection(cluster.settings), with_policies=settings.policies
+    )
     try:
-        await _observe(cluster, observations, settings)
-        if stamps is None and observations.policies:
-            log.warning("no admission webhook: what policies ask of who applied a request is unknown")
-        background = Background(stop, events.run, scheduler.run, lambda: _sweep(cluster, settings.namespaces, intake))
-        log.info("starting", version=__version__, targets=len(observations.targets()))
-        registry = handlers.registry(
-            intake, background, lambda: connection(cluster.settings), with_policies=settings.policies
-        )
-        await handlers.watch(registry, settings.namespaces, stop)
+        await handlers.watch(registry, settings.namespaces, start.stop)
         background.raise_failure()
     finally:
         await sts.close()
@@ -164,19 +173,20 @@ def _telemetry() -> "Telemetry":
     return Telemetry()
 
 
-def _probes(port: int, telemetry: "Telemetry", lead: Lead) -> HealthServer:
+def _probes(port: int, telemetry: "Telemetry", lead: Lead, start: Start) -> HealthServer:
     return HealthServer(
         port=port,
         live={"schedule": lead.stuck},
-        ready={"cluster": lead.not_started},
+        ready={"cluster": lambda: start.unreached},
         metrics=telemetry.text,
         content_type=telemetry.content_type,
     )
 
 
-async def _observe(cluster: Cluster, observations: Observations, settings: Settings) -> None:
-    """See what decisions rest on before the first is made: targets, so that nothing live is issued again, and
+async def _observed(cluster: Cluster, settings: Settings) -> Observations:
+    """Return what decisions rest on before the first is made: targets, so that nothing live is issued again, and
     policies with the namespaces they select by, so that none is passed over; labelled keys, for their digests."""
+    observations = Observations()
     if settings.policies:
         async for policy in cluster.policies():
             observations.see_policy(policy)
@@ -189,6 +199,7 @@ async def _observe(cluster: Cluster, observations: Observations, settings: Setti
         metadata = secret["metadata"]
         if settings.shard.has(metadata["namespace"]):
             observations.see_credentials((metadata["namespace"], metadata["name"]), secret.get("data") or {})
+    return observations
 
 
 async def connection(configuration: Configuration) -> kopf.ConnectionInfo:

@@ -3,12 +3,10 @@
 import asyncio
 import contextlib
 import secrets
-import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 
@@ -35,27 +33,13 @@ class Lead:
             name = election.namespace, election.name
             self._leadership = Leadership(cluster, name, identity, clock, time.monotonic, self._watchdog.end_at)
         self._scheduler: Scheduler | None = None
-        self._started = False
+        self._taken = False
 
-    async def taken(self, stop: asyncio.Event) -> bool:
-        """Wait for the lead; return whether it was taken before the process is to stop."""
-        self._started = True
-        if self._leadership is None:
-            return not stop.is_set()
-        loop = asyncio.get_running_loop()
-        waiting: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)  # kopf takes them over when it watches
-        try:
-            waiting.append(taking := asyncio.create_task(self._leadership.acquire()))
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            if taking.done():
-                taking.result()
-        finally:
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
-        return self._leadership.leads and not stop.is_set()
+    async def take(self) -> None:
+        """Return when this process may work."""
+        if self._leadership is not None:
+            await self._leadership.acquire()
+        self._taken = True
 
     @contextlib.asynccontextmanager
     async def kept(self, stop: asyncio.Event) -> AsyncIterator[None]:
@@ -104,17 +88,8 @@ class Lead:
 
     @property
     def held(self) -> bool:
-        """Whether this process works."""
-        return self._scheduler is not None and self.leads
-
-    @property
-    def leads(self) -> bool:
-        """Whether this process may work."""
-        return self._leadership is None or self._leadership.leads
-
-    def not_started(self) -> str:
-        """Say why the process is not ready; nothing where it is. Who follows is: it serves the webhook."""
-        return "" if self._started else "the cluster was not reached yet"
+        """Whether this process works, or is about to."""
+        return self._taken and (self._leadership is None or self._leadership.leads)
 
     def stuck(self) -> str:
         """Say why the process should be started again; nothing where all is well."""

@@ -1,4 +1,4 @@
-"""An API server that fails when the operator starts or ends: it goes on, or ends so that it is started again."""
+"""An API server that fails when the operator starts or ends: it waits, or ends so that it is started again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from testbed.process import free_port
 from tests.integration.patience import eventually
+from tests.integration.probing import probe, value
 from tests.integration.workspace import Pod, Workspace, calls_of
 
 if TYPE_CHECKING:
@@ -46,22 +48,46 @@ def test_a_failed_discovery(
     space.until_ready()
 
 
+@pytest.mark.parametrize("where", [r"/awsstsrequests\?limit=1", r"/awsstspolicies\?", r"/secrets\?labelSelector="])
+@pytest.mark.parametrize("fault", [429, "close"])
 def test_an_api_server_that_is_just_starting(
-    launch: Launch, proxy: ApiProxy, proxied: Path, space: Workspace, user: User
+    *, launch: Launch, proxy: ApiProxy, proxied: Path, space: Workspace, user: User, fault: int | str, where: str
 ) -> None:
-    """As after `kubectl apply -f crds/`: an end with an error is allowed, since somebody starts it again."""
+    """As after `kubectl apply -f crds/`, or where its node starts with ours."""
     space.keys(user)
     space.request()
-    proxy.disturb(429, "GET", r"/awsstsrequests\?limit=1", count=2)
+    outage = proxy.disturb(fault, "GET", where, count=3)
     operator = launch(proxied)
-    for _ in range(3):
-        operator.start()
-        eventually(lambda: bool(space.secret()) or not operator.alive, "credentials, or the operator's end")
-        if operator.alive:
-            break
-        assert operator.end() == 1
-        assert "the API server answered 429" in operator.said().splitlines()[-1]
+    operator.start()
     space.until_ready()
+    assert outage.struck == 3
+    assert operator.alive
+
+
+def test_a_start_during_an_outage(launch: Launch, proxy: ApiProxy, proxied: Path, space: Workspace, user: User) -> None:
+    """The process stays: kubelet does not start it again, later and later, while nothing can be done."""
+    space.keys(user)
+    space.request()
+    proxy.disturb("close", "GET", "", count=None)
+    port = free_port()
+    operator = launch(proxied, options=[f"--metrics-port={port}"])
+    operator.start()
+    eventually(lambda: operator.said().count("no start without the API server") >= 3, "some tries")
+    assert probe(port, "readyz")[0] == 503
+    assert "does not answer" in probe(port, "readyz")[1]
+    assert probe(port, "healthz")[0] == 200
+    assert value(port, "awssts_leader") == 0
+    proxy.clear()
+    space.until_ready()
+    assert probe(port, "readyz")[0] == 200
+
+
+def test_a_start_during_an_outage_can_be_stopped(launch: Launch, proxy: ApiProxy, proxied: Path) -> None:
+    first = proxy.disturb("hang", "GET", "", count=None)
+    operator = launch(proxied)
+    operator.start()
+    eventually(lambda: first.struck, "its start")
+    assert operator.stop() == 0
 
 
 def test_no_answer_at_the_end(

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import re
 import time
-import urllib.request
 from typing import TYPE_CHECKING, Any
-from urllib.error import HTTPError
 
 import pytest
 
 from testbed.process import free_port
 from tests.integration.operator_process import RIGHTS, SYSTEM
 from tests.integration.patience import eventually, throughout
+from tests.integration.probing import probe, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,17 +187,3 @@ def test_metrics(launch: Launch, space: Workspace, user: User) -> None:
     assert value(port, "awssts_leader") == 1
     space.delete_request()
     eventually(lambda: value(port, "awssts_request_ready", labels) is None, "its series to leave with it")
-
-
-def probe(port: int, path: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except HTTPError as refused:
-        return refused.code, refused.read().decode()
-
-
-def value(port: int, metric: str, labels: str = "") -> float | None:
-    """The value of a sample; None where there is none."""
-    found = re.search(rf"^{re.escape(metric + labels)} (\S+)$", probe(port, "metrics")[1], re.MULTILINE)
-    return float(found[1]) if found else None

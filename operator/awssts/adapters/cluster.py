@@ -36,6 +36,10 @@ class NotFound(Exception):  # noqa: N818 - an answer, not a failure
     """The API server has no such object."""
 
 
+class NotInstalled(ClusterUnavailable):
+    """The API server knows no such kind."""
+
+
 async def configuration() -> Configuration:
     """Return how to reach the cluster: KUBECONFIG, else the pod's service account, else ~/.kube/config.
 
@@ -82,7 +86,7 @@ class Cluster:
         await self._client.close()
 
     async def check(self, namespaces: Sequence[str]) -> None:
-        """Raise ClusterUnavailable or ClusterForbidden when the operator can't work here at all."""
+        """Raise ClusterUnavailable or ClusterForbidden when the operator can't work here; without CRDs NotInstalled."""
         for namespace in namespaces or ("",):
             folder = f"namespaces/{quote(namespace)}/{names.PLURAL}" if namespace else names.PLURAL
             await self._first(folder)
@@ -92,7 +96,7 @@ class Cluster:
             await self._call("GET", f"/apis/{names.API_VERSION}/{plural}?limit=1", accept=_METADATA_LIST)
         except NotFound:
             kind = plural.rsplit("/", 1)[-1]
-            raise ClusterUnavailable(
+            raise NotInstalled(
                 f"the cluster has no {kind}.{names.GROUP}: install the CRDs (kubectl apply -f crds/)"
             ) from None
 

@@ -96,11 +96,14 @@ class Telemetry:
         """Count a call of AWS."""
         self._calls.labels(service, operation, code).observe(seconds)
 
-    def observe(self, *, standings: Standings, backlog: Backlog, leads: Callable[[], bool]) -> None:
+    def follow(self, leads: Callable[[], bool]) -> None:
+        """Read when metrics are asked for whether this process leads."""
+        self._leader.set_function(leads)
+
+    def observe(self, *, standings: Standings, backlog: Backlog) -> None:
         """Read these when metrics are asked for."""
         self._lag.set_function(lambda: backlog.lag.total_seconds())  # noqa: PLW0108 - it is another each time
         self._queue.set_function(lambda: backlog.depth)
-        self._leader.set_function(leads)
         self._registry.register(_Requests(standings))
 
     async def text(self) -> bytes:

@@ -24,7 +24,8 @@ def told() -> tuple[Telemetry, list[tuple[tuple[str, str], Standing]]]:
         (("team", "phone"), Standing(awaits_code=True)),
     ]
     telemetry = Telemetry()
-    telemetry.observe(standings=lambda: requests, backlog=Backlog(), leads=lambda: True)
+    telemetry.follow(lambda: True)
+    telemetry.observe(standings=lambda: requests, backlog=Backlog())
     telemetry.issued("first")
     telemetry.failed("AccessDenied")
     telemetry.decided("global", "Required")
