@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from awssts.domain.errors import AwsstsError
 from awssts.domain.policy.facts import NO_WEBHOOK
 from awssts.domain.request import Request
 from awssts.entry import handlers
-from awssts.entry.health import HealthServer
+from awssts.entry.health import Check, HealthServer
 from awssts.lead import Lead
 from awssts.services.answers import Asker
 from awssts.services.devices import Devices
@@ -45,6 +45,7 @@ from awssts.starting import Start, Stopped
 
 if TYPE_CHECKING:
     from awssts.adapters.telemetry import Telemetry  # brings 3 MB of prometheus_client
+    from awssts.webhook import Webhook
 
 log = structlog.get_logger(__name__)
 
@@ -74,16 +75,21 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
     telemetry = _telemetry() if settings.metrics_port is not None else None
     start = Start(stop or asyncio.Event())
     services = Background(start.stop)
+    ready: dict[str, Check] = {"cluster": lambda: start.unreached}
+    if settings.admission is not None:
+        ready["webhook"] = lambda: "it waits for the cluster"
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, start.stop.set)  # kopf takes them over when it watches
     try:
         if telemetry is not None and settings.metrics_port is not None:
             telemetry.follow(lambda: lead.held)
-            services.start(_probes(settings.metrics_port, telemetry, lead, start).run)
+            services.start(_probes(settings.metrics_port, telemetry, lead, ready).run)
         with contextlib.suppress(Stopped):
             await start.until_answered(lambda: cluster.check(settings.namespaces))
             if settings.admission is not None and stamps is not None:
-                services.start(*await _webhook(settings, settings.admission, cluster, stamps, start))
+                webhook = await _webhook(settings, settings.admission, cluster, stamps, start)
+                services.start(*webhook.works)
+                ready["webhook"] = webhook.unserved
             start.reached()
             await start.unless_stopped(lead.take())
             async with lead.kept(start.stop):
@@ -98,12 +104,12 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
 
 async def _webhook(
     settings: Settings, admission: Admission, cluster: WebhookCluster, stamps: Stamps, start: Start
-) -> list[Work]:
-    """Return what serves the admission webhook."""
+) -> "Webhook":
+    """Return the admission webhook, once the cluster has given what it needs to begin."""
     from awssts import webhook  # brings 12 MB of cryptography
 
     await start.until_answered(stamps.load)
-    return await start.until_answered(lambda: webhook.works(settings, admission, cluster, now, stamps))
+    return await start.until_answered(lambda: webhook.prepared(settings, admission, cluster, now, stamps))
 
 
 async def _work(
@@ -173,11 +179,11 @@ def _telemetry() -> "Telemetry":
     return Telemetry()
 
 
-def _probes(port: int, telemetry: "Telemetry", lead: Lead, start: Start) -> HealthServer:
+def _probes(port: int, telemetry: "Telemetry", lead: Lead, ready: Mapping[str, Check]) -> HealthServer:
     return HealthServer(
         port=port,
         live={"schedule": lead.stuck},
-        ready={"cluster": lambda: start.unreached},
+        ready=ready,
         metrics=telemetry.text,
         content_type=telemetry.content_type,
     )

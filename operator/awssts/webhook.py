@@ -1,6 +1,7 @@
 """Puts the admission webhook together; imported only where it is served."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +16,21 @@ from awssts.services.stamps import Stamps
 from awssts.settings import Admission, Settings
 
 
-async def works(
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """What serves the admission webhook and looks after what it needs; each of its works runs until cancelled.
+
+    ``unserved``: says why the API server can't call it; nothing where it can.
+    """
+
+    works: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
+    unserved: Callable[[], str]
+
+
+async def prepared(
     operator: Settings, settings: Admission, cluster: WebhookCluster, clock: Callable[[], datetime], stamps: Stamps
-) -> list[Callable[[], Coroutine[Any, Any, None]]]:
-    """Return what serves the admission webhook and looks after what it needs; each runs until cancelled.
+) -> Webhook:
+    """Return the admission webhook.
 
     Raises:
         AwsstsError: the API server does not say who the operator is.
@@ -44,4 +56,4 @@ async def works(
         namespaces=frozenset(operator.namespaces),
     )
     watched = Registrations(cluster, settings.registration, DUTIES, expected)
-    return [stamps.follow, watched.watch, server.run]
+    return Webhook((stamps.follow, watched.watch, server.run), server.unserved)

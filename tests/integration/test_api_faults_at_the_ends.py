@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbed.process import free_port
+from tests.integration.operator_process import RIGHTS, SYSTEM
 from tests.integration.patience import eventually
 from tests.integration.probing import probe, value
 from tests.integration.workspace import Pod, Workspace, calls_of
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from testbed.cluster import Cluster
     from testbed.sts import StrictSts, User
     from tests.integration.api_proxy import ApiProxy
     from tests.integration.conftest import Launch
@@ -80,6 +82,24 @@ def test_a_start_during_an_outage(launch: Launch, proxy: ApiProxy, proxied: Path
     proxy.clear()
     space.until_ready()
     assert probe(port, "readyz")[0] == 200
+
+
+def test_it_is_not_ready_before_the_webhook_can_be_called(
+    launch: Launch, cluster: Cluster, proxy: ApiProxy, proxied: Path
+) -> None:
+    cluster.kubectl("apply", "--filename", RIGHTS / "webhook.yaml")
+    without = proxy.disturb(500, "GET", r"/secrets/awssts-webhook-tls$", count=None)
+    port = free_port()
+    options = [f"--metrics-port={port}", f"--admission-port={free_port()}", f"--admission-namespace={SYSTEM}"]
+    operator = launch(proxied, options=options)
+    operator.start()
+    operator.until_started()
+    eventually(lambda: without.struck >= 2, "a look for the certificate")
+    assert probe(port, "readyz") == (
+        503, "cluster: ok\nwebhook: it does not listen: there is no certificate yet, or it ends\n",
+    )  # fmt: skip
+    proxy.clear()
+    eventually(lambda: probe(port, "readyz") == (200, "cluster: ok\nwebhook: ok\n"), "the webhook")
 
 
 def test_a_start_during_an_outage_can_be_stopped(launch: Launch, proxy: ApiProxy, proxied: Path) -> None:

@@ -62,6 +62,11 @@ class AdmissionServer(Server):
         self._operators = frozenset(operators)
         super().__init__(self._routes(), "admission webhook", certificates, host=host, port=port, idle=IDLE)
 
+    def unserved(self) -> str:
+        """Say why nobody can call it; nothing where they can. It listens once there is a certificate."""
+        listens = self._listening is not None and self._listening.is_serving()
+        return "" if listens else "it does not listen: there is no certificate yet, or it ends"
+
     def vouched_by(self, bundle: str) -> bool:
         """Whether somebody who trusts these authorities (PEM in base64) trusts the server."""
         return self.tls.vouched_by(base64.b64decode(bundle))

@@ -95,6 +95,22 @@ async def reviewed(server: AdmissionServer, path: str, review: Any) -> Any:
         return (await answer.json())["response"]
 
 
+async def test_it_says_whether_it_can_be_called() -> None:
+    given = Given()
+    pair = given.queue.get_nowait()
+    server = AdmissionServer(given, Stamps(), Injecting(), clock, port=0, host="127.0.0.1")
+    starting = asyncio.create_task(server.start())
+    await asyncio.sleep(0)
+    assert "no certificate yet" in server.unserved()
+    given.queue.put_nowait(pair)
+    await starting
+    assert server.unserved() == ""
+    async with client(server) as session, session.get("/healthz") as answer:
+        assert answer.status == 200
+    await server.stop()
+    assert "it ends" in server.unserved()
+
+
 async def test_mutate_and_validate_answer_reviews() -> None:
     async with serving() as server:
         stamped = await reviewed(server, "/mutate", raw(thing()))
