@@ -90,6 +90,7 @@ async def running(folder: Path, *, follow: bool = False) -> AsyncIterator[Stage]
     following = asyncio.create_task(stage.sidecar.follow()) if follow else None
     try:
         yield stage
+        assert following is None or not following.done()  # whatever clients did
     finally:
         if following:
             following.cancel()

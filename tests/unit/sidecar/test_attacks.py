@@ -4,6 +4,8 @@ import asyncio
 import json
 import re
 import resource
+import socket
+import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from awssts.entry.sidecar import connection, server
+from awssts.entry.sidecar.connection import Crowd
 from tests.unit.sidecar.samples import process_file, secrets_in, vended
 from tests.unit.sidecar.stage import TOKEN, Answer, Stage, answers, client, head, running
 
@@ -184,6 +187,35 @@ async def test_who_asks_once_and_stays(hurried: Stage) -> None:
         writer.write(hurried.get())
         (answer,) = answers(await asyncio.wait_for(reader.read(), 5))
     assert answer.status == 200
+
+
+@pytest.mark.parametrize("port", ["port", "health_port"])
+async def test_a_half_request_after_a_head(hurried: Stage, port: str) -> None:
+    """It is late as any other: the sidecar goes on."""
+    async with client(getattr(hurried, port)) as (reader, writer):
+        writer.write(head("HEAD", "/healthz", "Host: x") + b"GET /")
+        await reader.readuntil(b"\r\n\r\n")
+        (answer,) = answers(await asyncio.wait_for(reader.read(), 5))
+    assert answer.status == 408
+    assert await hurried.status(hurried.get()) == [200]
+
+
+@pytest.mark.parametrize("port", ["port", "health_port"])
+async def test_a_reset_that_nobody_has_seen_yet(hurried: Stage, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between asyncio's look at the socket and the end of the client's time."""
+    swept, sweep = asyncio.Event(), Crowd.sweep
+    with socket.create_connection(("127.0.0.1", getattr(hurried, port))) as going:
+        going.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # its end is a reset
+
+        def late(crowd: Crowd, now: float) -> None:
+            if any(member.deadline <= now for member in crowd):
+                going.close()
+                sweep(crowd, now)
+                swept.set()
+
+        monkeypatch.setattr(Crowd, "sweep", late)
+        await asyncio.wait_for(swept.wait(), 5)
+    assert await hurried.status(hurried.get()) == [200]
 
 
 async def test_too_many_connections(hurried: Stage) -> None:

@@ -60,10 +60,14 @@ class Crowd:
             self._emptied.set()
 
     def sweep(self, now: float) -> None:
-        """End those that let others wait."""
+        """End those that let others wait. What goes wrong with one is told, and ends that one alone."""
         for member in self:
             if member.deadline <= now:
-                self.late += member.end()
+                try:
+                    self.late += member.end()
+                except Exception as error:  # noqa: BLE001 - the others have to be looked after
+                    member.cut()
+                    asyncio.get_running_loop().call_exception_handler({"message": "a client", "exception": error})
 
     async def close(self) -> None:
         """Have all that was answered taken, for a moment, and end them."""
@@ -179,6 +183,7 @@ class Connection(asyncio.Protocol):
         self._send(self._answer(_request(self._request)))
         if not self._parting:
             self._http.start_next_cycle()
+            self._request = None
             self._begun = False
             self.deadline = self._clock() + IDLE
             self._crowd.refresh(self)
@@ -211,7 +216,10 @@ class Connection(asyncio.Protocol):
         self._parting = True
         self.deadline = self._clock() + GOODBYE
         if not self._transport.is_closing():
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # it has gone, and asyncio does not know yet
+                self.cut()
 
 
 def _request(event: h11.Request) -> Request:
