@@ -89,10 +89,11 @@ class Logins:
 
     @contextmanager
     def _unless_guessed(self, keys: Mapping[str, int]) -> Iterator[None]:
-        """Take back the attempt at the end of the block, unless it was a wrong guess."""
+        """Tell at the end of the block what the attempt was: a wrong guess, or nothing to count."""
         try:
             yield
         except (AuthenticationFailed, CodeRefused, DeviceRefused):
+            self._lockout.fail(keys, self._tick())
             raise
         except BaseException:
             self._lockout.take_back(keys)

@@ -12,8 +12,18 @@ from awssts.domain.lockout import FORGOTTEN, LONGEST, Lockout, Pace
 KEY = {"user anna": 3}
 
 
-def fail(lockout: Lockout, times: int, now: float = 0.0) -> list[float]:
+def begin(lockout: Lockout, times: int, now: float = 0.0) -> list[float]:
     return [lockout.begin(KEY, now) for _ in range(times)]
+
+
+def fail(lockout: Lockout, times: int, now: float = 0.0) -> list[float]:
+    """Begin, and fail where that was allowed."""
+    waits = []
+    for _ in range(times):
+        waits.append(lockout.begin(KEY, now))
+        if waits[-1] == 0:
+            lockout.fail(KEY, now)
+    return waits
 
 
 def test_free_ones_then_ever_longer() -> None:
@@ -23,7 +33,7 @@ def test_free_ones_then_ever_longer() -> None:
     for _ in range(14):
         waits.append(lockout.begin(KEY, now))
         now += waits[-1]
-        assert lockout.begin(KEY, now) == 0
+        assert fail(lockout, 1, now) == [0]
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, *[LONGEST] * 4]
 
 
@@ -39,7 +49,13 @@ def test_right_ones_cost_nothing() -> None:
 
 def test_what_is_under_way_counts() -> None:
     """So that a hundred at once are no more guesses than a hundred in a row."""
-    assert [wait > 0 for wait in fail(Lockout(), 10)] == [False] * 3 + [True] * 7
+    lockout = Lockout()
+    assert begin(lockout, 10, 0) == [0] * 3 + [1] * 7
+    lockout.take_back(KEY)
+    assert begin(lockout, 2, 0) == [0, 1]
+    for _ in range(3):
+        lockout.fail(KEY, 5)
+    assert [lockout.wait(KEY, 5), lockout.wait(KEY, 6)] == [1, 0]
 
 
 def test_refused_attempts_prolong_nothing() -> None:
@@ -53,6 +69,25 @@ def test_is_forgotten() -> None:
     lockout = Lockout()
     fail(lockout, 3)
     assert fail(lockout, 3, FORGOTTEN + 1) == [0, 0, 0]
+
+
+def test_right_ones_between_prolong_nothing() -> None:
+    """An office behind one address: somebody mistypes now and then, others log in all the time."""
+    lockout, now = Lockout(), 0.0
+    while now < 100 * FORGOTTEN:
+        assert fail(lockout, 2, now) == [0, 0]
+        for _ in range(4):
+            now += FORGOTTEN / 3
+            assert lockout.begin(KEY, now) == 0
+            lockout.take_back(KEY)
+
+
+def test_right_ones_do_not_hold_up_a_lock() -> None:
+    lockout = Lockout()
+    fail(lockout, 3, 0)
+    assert begin(lockout, 2, 1) == [0, 2]
+    lockout.take_back(KEY)
+    assert lockout.wait(KEY, 1) == 0
 
 
 def test_the_longest_lock_counts() -> None:
