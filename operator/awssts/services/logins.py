@@ -1,6 +1,6 @@
 """Finds out who somebody is, without telling him anything until the password was right."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
@@ -9,7 +9,7 @@ import structlog
 from awssts.domain.callers import Caller
 from awssts.domain.errors import AwsstsError
 from awssts.domain.gateway import Asked
-from awssts.domain.lockout import Lockout, Pace
+from awssts.domain.lockout import Keys, Lockout, Pace
 from awssts.domain.people import User
 from awssts.domain.refusals import AuthenticationFailed, CodeRefused, DeviceRefused, TooMany
 from awssts.domain.request import Identity
@@ -17,8 +17,8 @@ from awssts.services.house import House
 
 log = structlog.get_logger(__name__)
 
-FREE_BY_NAME = 8  # failures of one username before it is locked
-FREE_BY_SITE = 40  # failures of one address: many people can be behind it
+USER, CODE, SITE = "user", "code", "site"  # what failures are counted by: a name's passwords, its codes, an address
+FREE = {USER: 8, CODE: 8, SITE: 40}  # failures before a lock; many people can be behind one address
 RATE, BURST = 2.0, 40  # calls a second of one address in the long run, and at once
 
 
@@ -47,7 +47,7 @@ class Logins:
         self._passwords = passwords
         self._hashes = hashes
         self._tick = tick
-        self._lockout = Lockout()
+        self._lockout = Lockout(FREE)
         self._pace = Pace(RATE, BURST)
 
     @asynccontextmanager
@@ -63,8 +63,8 @@ class Logins:
             AuthenticationFailed: there is no such user, or it is not his password.
             AwsstsError: the cluster can't be read.
         """
-        name, site = asked.username.casefold(), {f"from {caller.site}": FREE_BY_SITE}
-        keys, codes = {f"user {name}": FREE_BY_NAME} | site, {f"code {name}": FREE_BY_NAME} | site
+        name = asked.username.casefold()
+        keys, codes = {USER: name, SITE: caller.site}, {CODE: name, SITE: caller.site}
         guesses = bool(asked.token or asked.serial_number)
         now = self._tick()
         wait = self._pace.begin(caller.site, now)
@@ -80,15 +80,15 @@ class Logins:
         else:
             with self._unless_guessed(codes):
                 yield user
-        self._lockout.clear(f"user {name}")
+        self._lockout.clear(USER, name)
         await self._renew_hash(user, asked.password)
 
     def accepted(self, asked: Asked) -> None:
         """Forget the name's wrong codes: the one that came with the login was right."""
-        self._lockout.clear(f"code {asked.username.casefold()}")
+        self._lockout.clear(CODE, asked.username.casefold())
 
     @contextmanager
-    def _unless_guessed(self, keys: Mapping[str, int]) -> Iterator[None]:
+    def _unless_guessed(self, keys: Keys) -> Iterator[None]:
         """Tell at the end of the block what the attempt was: a wrong guess, or nothing to count."""
         try:
             yield

@@ -7,9 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from awssts.domain.callers import Caller, address_of
-from awssts.domain.lockout import FORGOTTEN, LONGEST, Lockout, Pace
+from awssts.domain.lockout import FORGOTTEN, FULL, LONGEST, Lockout, Pace
 
-KEY = {"user anna": 3}
+FREE = {"user": 3, "site": 1}
+KEY = {"user": "anna"}
+
+
+def made(largest: int = 100) -> Lockout:
+    return Lockout(FREE, largest)
 
 
 def begin(lockout: Lockout, times: int, now: float = 0.0) -> list[float]:
@@ -27,7 +32,7 @@ def fail(lockout: Lockout, times: int, now: float = 0.0) -> list[float]:
 
 
 def test_free_ones_then_ever_longer() -> None:
-    lockout, now = Lockout(), 100.0
+    lockout, now = made(), 100.0
     assert fail(lockout, 3, now) == [0, 0, 0]
     waits = []
     for _ in range(14):
@@ -38,18 +43,18 @@ def test_free_ones_then_ever_longer() -> None:
 
 
 def test_right_ones_cost_nothing() -> None:
-    lockout = Lockout()
+    lockout = made()
     for _ in range(20):
         assert lockout.begin(KEY, 0) == 0
         lockout.take_back(KEY)
     fail(lockout, 3)
-    lockout.clear("user anna")
+    lockout.clear("user", "anna")
     assert lockout.begin(KEY, 0) == 0
 
 
 def test_what_is_under_way_counts() -> None:
     """So that a hundred at once are no more guesses than a hundred in a row."""
-    lockout = Lockout()
+    lockout = made()
     assert begin(lockout, 10, 0) == [0] * 3 + [1] * 7
     lockout.take_back(KEY)
     assert begin(lockout, 2, 0) == [0, 1]
@@ -59,21 +64,21 @@ def test_what_is_under_way_counts() -> None:
 
 
 def test_refused_attempts_prolong_nothing() -> None:
-    lockout = Lockout()
+    lockout = made()
     fail(lockout, 3)
     assert [lockout.begin(KEY, now / 10) for now in range(10)] == [1 - now / 10 for now in range(10)]
     assert lockout.begin(KEY, 1.0) == 0
 
 
 def test_is_forgotten() -> None:
-    lockout = Lockout()
+    lockout = made()
     fail(lockout, 3)
     assert fail(lockout, 3, FORGOTTEN + 1) == [0, 0, 0]
 
 
 def test_right_ones_between_prolong_nothing() -> None:
     """An office behind one address: somebody mistypes now and then, others log in all the time."""
-    lockout, now = Lockout(), 0.0
+    lockout, now = made(), 0.0
     while now < 100 * FORGOTTEN:
         assert fail(lockout, 2, now) == [0, 0]
         for _ in range(4):
@@ -83,7 +88,7 @@ def test_right_ones_between_prolong_nothing() -> None:
 
 
 def test_right_ones_do_not_hold_up_a_lock() -> None:
-    lockout = Lockout()
+    lockout = made()
     fail(lockout, 3, 0)
     assert begin(lockout, 2, 1) == [0, 2]
     lockout.take_back(KEY)
@@ -91,20 +96,56 @@ def test_right_ones_do_not_hold_up_a_lock() -> None:
 
 
 def test_the_longest_lock_counts() -> None:
-    lockout, both = Lockout(), {"user anna": 3, "from 10.0.0.1": 1}
-    assert lockout.begin({"from 10.0.0.1": 1}, 0) == 0
+    lockout, both = made(), {"user": "anna", "site": "10.0.0.1"}
+    assert lockout.begin({"site": "10.0.0.1"}, 0) == 0
     assert lockout.begin(both, 0) == 1
     assert lockout.begin(KEY, 0) == 0  # what was refused did not count
 
 
 @given(st.lists(st.sampled_from("abcdef"), max_size=60))
 def test_memory_is_bounded(names: list[str]) -> None:
-    lockout, pace = Lockout(largest=3), Pace(1, 2, largest=3)
+    lockout, pace = made(largest=3), Pace(1, 2, largest=3)
     for now, name in enumerate(names):
-        lockout.begin({name: 1}, now)
+        if lockout.begin({"site": name}, now) == 0:
+            lockout.fail({"site": name}, now)
         pace.begin(name, now)
-        assert len(lockout._tallies) <= 3  # noqa: SLF001 - what is bounded
-        assert len(pace._due) <= 3  # noqa: SLF001
+        assert len(lockout) <= 3
+        assert len(pace._due) <= 3  # noqa: SLF001 - what is bounded
+
+
+def test_right_ones_take_no_memory() -> None:
+    lockout = made()
+    fail(lockout, 2)
+    assert lockout.begin(KEY | {"site": "10.0.0.1"}, 0) == 0
+    assert len(lockout) == 2
+    lockout.take_back(KEY | {"site": "10.0.0.1"})
+    assert len(lockout) == 1
+    lockout.clear("user", "anna")
+    assert len(lockout) == 0
+
+
+def test_who_is_locked_stays_so_whoever_else_fails() -> None:
+    """Neither other addresses nor other names push one out."""
+    lockout = made(largest=3)
+    assert fail(lockout, 4, 0) == [0, 0, 0, 1]
+    for number in range(20):
+        for other in {"site": f"10.0.0.{number}"}, {"user": f"user-{number}"}:
+            assert lockout.begin(other, 0.5) == (FULL if "site" in other and number >= 3 else 0)
+            if "user" in other or number < 3:
+                lockout.fail(other, 0.5)
+    assert lockout.wait(KEY, 0.5) == 0.5
+
+
+def test_where_all_are_locked_newcomers_wait() -> None:
+    lockout, keys = made(largest=2), [{"site": f"10.0.0.{number}"} for number in range(3)]
+    for key in keys[:2]:
+        lockout.begin(key, 0)
+        lockout.fail(key, 0)
+    assert [lockout.begin(key, 0.5) for key in keys] == [0.5, 0.5, FULL]
+    assert lockout.begin(keys[2], 1) == 0  # in the place of the oldest
+    assert len(lockout) == 2
+    lockout.take_back(keys[2])
+    assert [lockout.wait(key, 0.5) for key in keys] == [0, 0.5, 0]
 
 
 def test_pace() -> None:
