@@ -1,10 +1,13 @@
 """What ``awssts login`` leaves on a person's machine: a cache of its own, and profiles in ~/.aws/credentials."""
 
+import configparser
 import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from awssts.domain import held
@@ -13,6 +16,7 @@ from awssts.domain.held import CredentialsError, Held
 
 EXPIRES = "x_security_token_expires"  # as other tools name it: the AWS SDKs pass it over
 _KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token", EXPIRES)
+_HEAD = re.compile(r"\s*\[(.+)\]")  # what follows is passed over, as by Python's configparser, which botocore uses
 
 
 class FileError(AwsstsError):
@@ -52,35 +56,68 @@ def write_profile(path: Path, profile: str, credentials: Held, *, force: bool) -
     """Put credentials into a profile of the file; everything else in it stays as it is, comments too.
 
     Raises:
-        FileError: the file can't be read or written, or the profile holds long-term keys and ``force`` is not given.
+        FileError: the file can't be read or written, or SDKs couldn't read it, or the profile holds long-term keys and
+            ``force`` is not given.
     """
     try:
-        lines = path.read_text().splitlines() if path.exists() else []
+        text = path.read_text() if path.exists() else ""
     except (OSError, ValueError) as error:
         raise FileError(f"{path} can't be read: {getattr(error, 'strerror', None) or 'it is not text'}") from None
-    start, end = _section(lines, profile)
-    kept = [line for line in lines[start + 1 : end] if _key(line) not in _KEYS]
-    have = {_key(line) for line in lines[start + 1 : end]}
+    try:
+        there = _profiles(text)
+    except configparser.Error as error:
+        raise FileError(f"{path} has a fault{_place(error)}, so that AWS SDKs can't read it: mend it first") from None
+    have = there.get(profile, {})
     if "aws_access_key_id" in have and "aws_session_token" not in have and not force:
         raise FileError(f"profile {profile} in {path} holds long-term keys: choose another, or give --force")
     values = (*credentials.parts, held.written(credentials.expiration))
-    names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", EXPIRES)
-    fresh = [f"[{profile}]", *(f"{name} = {value}" for name, value in zip(names, values, strict=True))]
-    before = lines[:start]
+    fresh = dict(zip(("aws_access_key_id", "aws_secret_access_key", "aws_session_token", EXPIRES), values, strict=True))
+    text = _with_profile(text.splitlines(), profile, fresh)
+    others = {key: value for key, value in have.items() if key not in _KEYS}
+    if not _means(text, there | {profile: others | fresh}):
+        raise FileError(f"profile {profile} in {path} can't be replaced as it is written: take its lines out")
+    _replace(path, text)
+
+
+def _with_profile(lines: list[str], profile: str, fresh: Mapping[str, str]) -> str:
+    """Return the file with those keys in the profile's section, or with a section for them at its end."""
+    start, end = _section(lines, profile)
+    before, head = lines[:start], lines[start : start + 1] or [f"[{profile}]"]
     if before and before[-1].strip() and start == len(lines):
         before = [*before, ""]
-    _replace(path, "\n".join([*before, *fresh, *kept, *lines[end:]]) + "\n")
+    kept = [line for line in lines[start + 1 : end] if _key(line) not in _KEYS]
+    return "\n".join([*before, *head, *(f"{name} = {value}" for name, value in fresh.items()), *kept, *lines[end:], ""])
 
 
 def _section(lines: list[str], profile: str) -> tuple[int, int]:
     """Return where the profile's section begins and ends; both at the end where there is none."""
-    heads = [index for index, line in enumerate(lines) if line.lstrip().startswith("[")]
-    start = next((index for index in heads if lines[index].strip().strip("[]").strip() == profile), len(lines))
+    heads = {index: found[1] for index, line in enumerate(lines) if (found := _HEAD.match(line))}
+    start = next((index for index, name in heads.items() if name == profile), len(lines))
     return start, next((index for index in heads if index > start), len(lines))
 
 
 def _key(line: str) -> str:
-    return line.partition("=")[0].strip().lower()
+    return re.split("[=:]", line, maxsplit=1)[0].strip().lower()
+
+
+def _profiles(text: str) -> dict[str, dict[str, str]]:
+    """Return what the AWS SDKs read, as botocore does."""
+    parser = configparser.RawConfigParser()
+    parser.read_string(text)
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def _means(text: str, profiles: Mapping[str, Mapping[str, str]]) -> bool:
+    try:
+        return _profiles(text) == profiles
+    except configparser.Error:
+        return False
+
+
+def _place(error: configparser.Error) -> str:
+    """Return where it is; its own text quotes the line."""
+    lines = getattr(error, "errors", None) or [(getattr(error, "lineno", None), "")]
+    return f" in line {lines[0][0]}" if lines[0][0] else ""
 
 
 def _replace(path: Path, text: str) -> None:

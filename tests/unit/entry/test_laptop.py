@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from botocore.configloader import raw_config_parse
 from click.testing import CliRunner, Result
 
 from awssts.adapters.authority import issue
@@ -260,10 +261,17 @@ aws_access_key_id = AKIA2
 """
 
 
-def test_a_profile_is_written_and_all_else_stays(door: Door, home: Path) -> None:
+def sdk_reads(file: Path, profile: str) -> str | None:
+    """The id of the key that botocore finds in a profile."""
+    found: str | None = raw_config_parse(str(file)).get(profile, {}).get("aws_access_key_id")
+    return found
+
+
+@pytest.mark.parametrize("head", ["[work]", "[work] # of the firm", "[work];", "[work]\t"])
+def test_a_profile_is_written_and_all_else_stays(door: Door, home: Path, head: str) -> None:
     file = home / ".aws" / "credentials"
     file.parent.mkdir()
-    file.write_text(OLD)
+    file.write_text(OLD.replace("[work]", head))
     file.chmod(0o644)
     assert login(door, "--profile", "work").exit_code == 0
     text = file.read_text()
@@ -272,14 +280,45 @@ def test_a_profile_is_written_and_all_else_stays(door: Door, home: Path) -> None
     assert text.endswith("region = us-east-1\noutput = json\n[last]\naws_access_key_id = AKIA2\n")
     assert "= old" not in text
     assert (
-        f"[work]\naws_access_key_id = {GIVEN.access_key_id}\naws_secret_access_key = {GIVEN.secret_access_key}\n"
+        f"{head}\naws_access_key_id = {GIVEN.access_key_id}\naws_secret_access_key = {GIVEN.secret_access_key}\n"
         in text
     )
+    assert [sdk_reads(file, name) for name in ("default", "work", "last")] == ["AKIA1", GIVEN.access_key_id, "AKIA2"]
     login(door, "--profile", "work")
     assert file.read_text() == text
     login(door, "--profile", "new")
     assert file.read_text().startswith(text + "\n[new]\naws_access_key_id = ")
     assert not [path for path in file.parent.iterdir() if path.name.startswith(".credentials")]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[work]\nregion = x\n[work]\nregion = y\n", "has a fault in line 3"),
+        ("[work]\nregion = x\nregion = y\n", "has a fault in line 3"),
+        ("aws_secret_access_key = hidden\n", "has a fault in line 1"),
+        ("[work]\nhidden\n", "has a fault in line 2"),
+        ("[work]\naws_session_token =\n  hidden\n", "can't be replaced as it is written"),
+        ("[last]\nregion = x\n [work]\n", "can't be replaced as it is written"),  # to botocore, region has two lines
+    ],
+    ids=["two sections", "two values", "no section", "no value", "two lines", "indented"],
+)
+def test_a_file_stays_that_sdks_could_not_read(door: Door, home: Path, text: str, told: str) -> None:
+    file = home / ".aws" / "credentials"
+    file.parent.mkdir()
+    file.write_text(text)
+    result = login(door, "--profile", "work")
+    assert (result.exit_code, file.read_text()) == (1, text)
+    assert told in result.stderr
+    assert "hidden" not in result.stderr
+
+
+def test_values_after_colons_are_replaced(door: Door, home: Path) -> None:
+    file = home / ".aws" / "credentials"
+    file.parent.mkdir()
+    file.write_text("[work]\naws_access_key_id: ASIA0\nAWS_SESSION_TOKEN : old\n")
+    assert login(door, "--profile", "work").exit_code == 0
+    assert sdk_reads(file, "work") == GIVEN.access_key_id
 
 
 def test_long_term_keys_are_not_written_over(door: Door, home: Path) -> None:
