@@ -1,7 +1,8 @@
 """The tables in docs/consume.md: read, and compared with what was measured.
 
 `python -m tests.conformance.table REPORT` does the latter with pytest's JUnit file. With AWSSTS_GOLDEN=write in the
-environment it writes them anew. A column that wasn't measured, for want of a toolchain, stays as it is.
+environment it writes them anew. A column that wasn't measured, for want of a toolchain, stays as it is; in CI that is a
+failure, unless AWSSTS_CONFORMANCE_WITHOUT names the SDK.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from testbed.process import ReportedError
 from tests.conformance.scenarios import ROWS, Cell, Row
 from tests.conformance.sdks import SDKS, Sdk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "consume.md"
 BEHAVIOUR, ERRORS = "what SDKs do", "what their errors say"
 PROPERTY = "cell"
+WITHOUT = "AWSSTS_CONFORMANCE_WITHOUT"  # names of SDKs, with commas between
 WRITES = os.environ.get("AWSSTS_GOLDEN") == "write"
 
 Key = tuple[str, str, str]  # SDK, layout, title of the row
@@ -82,10 +85,26 @@ def measured(report: Path) -> dict[Key, Cell]:
     return found
 
 
+def unmeasured(cells: Collection[Key], environment: Mapping[str, str]) -> list[Key]:
+    """The cells that have to be measured in CI, and were not."""
+    if environment.get("CI") != "true":
+        return []
+    spared = set(environment.get(WITHOUT, "").split(",")) - {""}
+    if unknown := spared - {sdk.name for sdk in SDKS}:
+        raise ReportedError(f"{WITHOUT} names {', '.join(sorted(unknown))}: there is no such SDK here")
+    wanted = (key(sdk, row) for sdk in SDKS if sdk.name not in spared for row in ROWS)
+    return [each for each in wanted if each not in cells]
+
+
 def main(report: Path) -> int:
-    """0 if the document has what was measured, or has it now."""
-    before = DOCUMENT.read_text()
-    after = rendered(before, {**documented(before), **measured(report)})
+    """0 if the document has what was measured, or has it now; and, in CI, if all of it was measured."""
+    before, cells = DOCUMENT.read_text(), measured(report)
+    if missing := unmeasured(cells, os.environ):
+        for sdk, layout, title in missing:
+            print(f"not measured: {sdk}, {layout}: {title}", file=sys.stderr)
+        print(f"In CI all has to be measured, but for the SDKs that {WITHOUT} names", file=sys.stderr)
+        return 1
+    after = rendered(before, {**documented(before), **cells})
     if WRITES:
         DOCUMENT.write_text(after)
         return 0
@@ -114,4 +133,7 @@ def _line(*cells: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    try:
+        sys.exit(main(Path(sys.argv[1])))
+    except ReportedError as error:
+        sys.exit(str(error))

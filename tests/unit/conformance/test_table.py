@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from testbed.process import ReportedError
 from tests.conformance import table
 from tests.conformance.program import first_clause
 from tests.conformance.scenarios import ROWS, Cell
@@ -44,6 +45,28 @@ def test_what_was_not_measured_stays(tmp_path: Path) -> None:
     assert found == {table.key(SDKS[1], row): Cell("goes on", "some error")}
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in CI, unless a test says so."""
+    for name in ("CI", table.WITHOUT):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_in_ci_all_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    all_but_one = [[*name, cell.text, cell.error] for name, cell in list(CELLS.items())[1:]]
+    assert table.main(report(tmp_path, *all_but_one)) == 1
+    sdk, layout, title = next(iter(CELLS))
+    assert f"not measured: {sdk}, {layout}: {title}\n" in capsys.readouterr().err
+    monkeypatch.setenv(table.WITHOUT, f"{sdk},rust")
+    assert table.main(report(tmp_path, *all_but_one)) == 0
+    monkeypatch.setenv(table.WITHOUT, "cobol")
+    with pytest.raises(ReportedError, match="names cobol"):
+        table.main(report(tmp_path, *all_but_one))
+
+
 @pytest.mark.parametrize(
     ("tool", "oldest", "why"),
     [
@@ -74,10 +97,11 @@ def test_errors_are_cut_to_what_stays_the_same(error: str, kept: str) -> None:
     assert first_clause(error) == kept
 
 
-def report(folder: Path, cell: list[str]) -> Path:
+def report(folder: Path, *cells: list[str]) -> Path:
     suite = ET.Element("testsuite")
-    properties = ET.SubElement(ET.SubElement(suite, "testcase"), "properties")
-    ET.SubElement(properties, "property", name=table.PROPERTY, value=json.dumps(cell))
+    for cell in cells:
+        properties = ET.SubElement(ET.SubElement(suite, "testcase"), "properties")
+        ET.SubElement(properties, "property", name=table.PROPERTY, value=json.dumps(cell))
     path = folder / "conformance.xml"
     ET.ElementTree(suite).write(path)
     return path
