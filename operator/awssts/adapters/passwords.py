@@ -34,6 +34,9 @@ class Passwords:
     async def verify(self, password_hash: str | None, password: str) -> bool:
         """Tell whether it is the password of that hash. Without one it takes as long, and is not.
 
+        A hash of other parameters takes its own time besides, never less: cheap ones can hardly be told, costly ones
+        can.
+
         Raises:
             Overloaded: too many wait already.
         """
@@ -58,11 +61,15 @@ class Passwords:
 
     def _verify(self, password_hash: str | None, password: str) -> bool:
         known = password_hash if password_hash is not None and _bearable(password_hash) else None
+        if known is None or self._hasher.check_needs_rehash(known):
+            self._matches(self._nobodys, password)
+        return known is not None and self._matches(known, password)
+
+    def _matches(self, password_hash: str, password: str) -> bool:
         try:
-            self._hasher.verify(known or self._nobodys, password)
+            return self._hasher.verify(password_hash, password)
         except (VerificationError, InvalidHashError):
             return False
-        return known is not None
 
 
 def _bearable(password_hash: str) -> bool:

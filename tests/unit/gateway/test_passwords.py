@@ -68,6 +68,8 @@ async def test_nobody_costs_the_same(passwords: Passwords, monkeypatch: pytest.M
     await passwords.verify("no hash", "wrong")
     known, unknown, broken = (argon2.extract_parameters(text) for text in seen)
     assert known == unknown == broken
+    await passwords.verify(old := OLD.hash("right"), "wrong")  # costs no less than that
+    assert [argon2.extract_parameters(text) for text in seen[3:]] == [unknown, argon2.extract_parameters(old)]
 
 
 async def test_few_at_once(passwords: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
