@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from aiohttp import web
@@ -43,7 +43,7 @@ class Server:
         certificates: where the certificate comes from; None serves without TLS.
         port: 0 takes any that is free.
         idle: seconds until a connection is closed on which no request comes, or none is complete.
-        connections: that are open at once; more are closed at once.
+        connections: that are open at once, with those on which TLS has not begun yet; more are closed at once.
         finish: seconds for what is under way at the end.
     """
 
@@ -66,6 +66,7 @@ class Server:
         self._idle = idle
         self._connections = connections
         self._finish = finish
+        self._beginning: set[asyncio.Task[Any]] = set()  # asyncio's, of connections that it makes
         self.tls = Tls()
         self._runner: web.AppRunner | None = None
         self._listening: asyncio.Server | None = None
@@ -138,6 +139,8 @@ class Server:
         self._runner = None
         if self._listening is not None:
             self._listening.close()
+        for task in self._beginning:
+            task.cancel()
         open_ = [connection.transport for connection in runner.server.connections] if runner.server else []
         await runner.cleanup()
         await asyncio.sleep(GOODBYE)
@@ -147,15 +150,16 @@ class Server:
         await asyncio.sleep(0)
 
     def _connection(self) -> asyncio.BaseProtocol:
-        server = self._runner.server if self._runner else None
-        if server is None or len(server.connections) >= self._connections:
-            return _Closed()
+        """Return what serves one more connection.
+
+        asyncio asks for it before TLS, in a task that ends once TLS has begun or failed to, and closes the connection
+        where that task is cancelled.
+        """
+        server, task = self._runner.server if self._runner else None, asyncio.current_task()
+        assert task is not None  # noqa: S101 - asyncio has it so
+        if server is None or len(server.connections) + len(self._beginning) >= self._connections:
+            task.cancel()
+            return asyncio.Protocol()
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
         return server()
-
-
-class _Closed(asyncio.Protocol):
-    """A connection that is not served."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP's
-        transport.abort()

@@ -7,12 +7,13 @@ import json
 import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from awssts.adapters.authority import issue
 from awssts.adapters.certificates import CertificateError, ServingPair
@@ -22,6 +23,7 @@ from awssts.domain.errors import AwsstsError
 from awssts.domain.stamp import Keys
 from awssts.entry import admission
 from awssts.entry.admission import AdmissionServer
+from awssts.entry.serving import Server
 from tests.unit.admission.reviews import ANNA, ANNAS, KEYS, OPERATOR, by, kind, raw, thing
 from tests.unit.builders import NOW
 
@@ -234,3 +236,57 @@ async def test_a_port_that_is_taken_is_told() -> None:
 async def test_a_first_certificate_that_can_not_be_served_is_told() -> None:
     with pytest.raises(CertificateError):
         await AdmissionServer(Given(ServingPair(b"", b"")), Stamps(), Injecting(), clock, port=0).run()
+
+
+class Callers:
+    """Connections to a server, which end with the block."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def knock(self, tls: ssl.SSLContext | None = None) -> asyncio.StreamReader:
+        """Connect, without TLS unless it is given."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._server.port, ssl=tls)
+        self._writers.append(writer)
+        return reader
+
+    async def enter(self) -> None:
+        """Connect and begin TLS, once there is room."""
+        async with asyncio.timeout(10):
+            while True:
+                with suppress(ConnectionError):
+                    await self.knock(trusting())
+                    return
+                await asyncio.sleep(0.01)
+
+    def leave(self) -> None:
+        """Who came first goes."""
+        first = self._writers.pop(0)
+        first.transport.abort()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+async def test_connections_are_limited_before_tls_begins() -> None:
+    """Whoever only connects takes a place, until he goes."""
+    server = Server(web.Application(), "test", Given(), host="127.0.0.1", port=0, idle=10, connections=3)
+    await server.start()
+    async with Callers(server) as callers:
+        await callers.enter()
+        for _ in range(2):
+            await callers.knock()
+        assert await asyncio.wait_for((await callers.knock()).read(), 5) == b""
+        with pytest.raises(ConnectionError):
+            await callers.knock(trusting())
+        for _ in range(3):
+            callers.leave()
+            await callers.enter()
+    await server.stop()
