@@ -23,6 +23,7 @@ INTRODUCTION = """# awssts
 
 {description}. What it is and does: [the project's README](../../README.md).
 
+<!-- test: install -->
 ```sh
 helm install awssts charts/awssts --namespace awssts-system --create-namespace
 ```

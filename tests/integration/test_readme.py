@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,15 +12,12 @@ import pytest
 
 from testbed.cluster import Cluster
 from testbed.process import Process
+from tests.documents import commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from testbed.sts import StrictSts, User
-
-ROOT = Path(__file__).parents[2]
-MARKED = re.compile(r"^<!-- test: (\w+) -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-BLOCKS = dict(MARKED.findall((ROOT / "README.md").read_text()))
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +27,12 @@ def fresh() -> Iterator[Cluster]:
         yield cluster
 
 
-def environment(cluster: Cluster, sts: StrictSts, user: User) -> dict[str, str]:
-    """What a reader's terminal has: kubectl and awssts on PATH, a kubeconfig, keys; and the strict STS for AWS."""
+def environment(cluster: Cluster, sts: StrictSts, user: User, home: Path) -> dict[str, str]:
+    """What a reader's terminal has: kubectl on PATH, a kubeconfig, keys; and the strict STS for AWS."""
     bare = {name: value for name, value in os.environ.items() if not name.startswith("AWS")}
     return bare | {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "PATH": f"{home}/.awssts/bin:{Path(sys.executable).parent}:{os.environ['PATH']}",  # as its last words have it
         "KUBECONFIG": str(cluster.kubeconfig),
         "AWS_ENDPOINT_URL_STS": sts.endpoint,
         "AWS_ACCESS_KEY_ID": user.access_key_id,
@@ -44,23 +41,15 @@ def environment(cluster: Cluster, sts: StrictSts, user: User) -> dict[str, str]:
     }
 
 
-def run(block: str, terminal: dict[str, str]) -> str:
-    done = subprocess.run(  # noqa: S603 - this project's own README
-        ["/bin/sh", "-euc", BLOCKS[block]], cwd=ROOT, env=terminal, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_quick_start(fresh: Cluster, sts: StrictSts, user: User, tmp_path: Path) -> None:
-    assert list(BLOCKS) == ["crds", "operator", "request", "check", "after"]
-    terminal = environment(fresh, sts, user)
-    run("crds", terminal)
-    fresh.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-    command = ["/bin/sh", "-euc", f"exec {BLOCKS['operator']}"]
-    with Process("operator", command, log=tmp_path / "operator.log", env=terminal) as operator:
-        assert re.search(r"^reports +True +Issued +reports ", run("request", terminal), re.MULTILINE), (
-            operator.log_tail()
-        )
-        assert run("check", terminal).endswith(", 0 problems\n")
-        run("after", terminal)
+    terminal = environment(fresh, sts, user, tmp_path)
+    with commands("README.md") as shown:
+        shown.run("crds", environment=terminal)
+        fresh.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        shown.run("pip", environment=terminal)
+        assert (tmp_path / ".awssts" / "bin" / "awssts").exists()
+        with Process("operator", shown.command("operator"), log=tmp_path / "operator.log", env=terminal) as operator:
+            said = shown.run("request", environment=terminal)
+            assert re.search(r"^reports +True +Issued +reports ", said, re.MULTILINE), operator.log_tail()
+            assert shown.run("check", environment=terminal).endswith(", 0 problems\n")
+            shown.run("after", environment=terminal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -14,13 +14,13 @@ from awssts.domain.errors import AwsstsError, Retry
 from awssts.entry.cli import main
 from awssts.entry.reference import reference
 from testbed.demo.__main__ import STEPS
+from tests.documents import DOCUMENTS, FOLDERS, ROOT, everywhere, named, prose
 
-ROOT = Path(__file__).parents[2]
-FOLDERS = ("charts", "crds", "docs", "examples", "image", "operator", "testbed", "tests")
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))])
+if TYPE_CHECKING:
+    from pathlib import Path
+
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 AGAIN = {
     Retry.BACKOFF: "backoff",
     Retry.SPEC: "spec",
@@ -28,10 +28,6 @@ AGAIN = {
     Retry.CHANGE: "change",
     Retry.PERSON: "person",
 }
-
-
-def named(path: Path) -> str:
-    return str(path.relative_to(ROOT))
 
 
 def reasons(kind: type[AwsstsError]) -> dict[str, str]:
@@ -52,7 +48,7 @@ def test_every_reason_is_explained() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)
 def test_links_lead_somewhere(document: Path) -> None:
-    for link in LINK.findall(FENCED.sub("", document.read_text())):
+    for link in LINK.findall(prose(document)):
         if link.startswith("https://"):
             continue
         name, _, anchor = link.partition("#")
@@ -63,7 +59,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 def anchors(document: Path) -> set[str]:
     """The headings of a document, as GitHub names them."""
-    headings = re.findall(r"^#+ (.*)$", FENCED.sub("", document.read_text()), re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", prose(document), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
@@ -99,9 +95,7 @@ def test_the_readme_shows_the_demo_as_it_is() -> None:
 
 
 USED = re.compile(r"^(?:kubectl |credential_process = )?(awssts [^\n|&>)]*)", re.MULTILINE)
-COMMANDS_SHOWN = sorted(
-    {line for path in DOCUMENTS for block in FENCED.findall(path.read_text()) for line in USED.findall(block)}
-)
+COMMANDS_SHOWN = sorted({line for block in everywhere() for line in USED.findall(block.text)})
 
 
 @pytest.mark.parametrize("line", COMMANDS_SHOWN)

@@ -32,12 +32,12 @@ from awssts.domain.policy.registry import BYPASS_KINDS, OWNER_SOURCES, ROWS, Fai
 from awssts.domain.policy.schema.resource import Limits
 from awssts.domain.request import read_spec
 from awssts.domain.resources import Spec
+from tests.documents import BY_MODELS, Block, blocks, fenced
 from tests.unit.policy.samples import PUSH, REPORTS, TOTP, decide, facts, http, policy, with_mfa
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 MFA, POLICIES = ((DOCS / name).read_text() for name in ("mfa.md", "policies.md"))
-FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROVIDERS = [TOTP, {"name": "person", "type": "Manual"}, PUSH]
 AGAIN = {Retry.BACKOFF: "backoff", Retry.INPUT: "look", Retry.CHANGE: "change"}
 
@@ -60,10 +60,6 @@ def tables(text: str) -> list[list[list[str]]]:
 
 def bare(cell: str) -> str:
     return cell.strip("`")
-
-
-def fenced(text: str, language: str) -> list[str]:
-    return [block for kind, block in FENCED.findall(text) if kind == language]
 
 
 def triggers_table() -> list[list[str]]:
@@ -228,8 +224,9 @@ def test_the_directory_is_asked_and_answers_as_it_says() -> None:
 # Both.
 
 
-@pytest.mark.parametrize("shown", [yaml.safe_load(block) for text in (MFA, POLICIES) for block in fenced(text, "yaml")])
-def test_each_manifest_is_understood(shown: dict[str, Any]) -> None:
+@pytest.mark.parametrize("block", [block for name in sorted(BY_MODELS) for block in blocks(name, "yaml")], ids=str)
+def test_each_manifest_is_understood(block: Block) -> None:
+    (shown,) = block.objects
     if "mfa" in shown and "kind" not in shown:
         shown = {"mfa": {"providers": PROVIDERS, **shown["mfa"]}}
     if list(shown) == ["spec"]:
