@@ -105,8 +105,9 @@ crds: $(READY) ## write crds/, and the chart's, anew from the models; and the ch
 	$(PYTHON_BIN)/python -m awssts.domain.crd charts/awssts/files/crds
 	$(PYTHON_BIN)/python -m testbed.values > charts/awssts/README.md
 
-reference: $(READY) ## write docs/cli.md anew from the commands
+reference: $(READY) ## write docs/cli.md anew from the commands, docs/reference-*.md from the models
 	$(PYTHON_BIN)/python -m awssts.entry.reference docs/cli.md
+	$(PYTHON_BIN)/python -m testbed.fields docs
 
 clean: ## remove .venv and what tools left here; the cluster's programs stay in ~/.cache/awssts
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
