@@ -14,7 +14,7 @@ BUILD := from testbed.cluster import requirements; from testbed.cluster.binaries
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint unit integration slow chart e2e conformance image sbom audit release binaries cluster cluster-down bench \
+.PHONY: help demo test lint unit pythons integration slow chart e2e conformance image sbom audit release binaries cluster cluster-down bench \
 	bench-sidecar crds dashboard reference clean
 
 help: ## list the targets
@@ -42,6 +42,10 @@ lint: $(READY) ## style, types, direction of imports, CRDs as the models say
 unit: $(READY) ## tests without a cluster
 	@mkdir -p $(REPORTS)
 	$(PYTEST) tests/unit --junitxml=$(REPORTS)/unit.xml $(ARGS)
+
+pythons: $(READY) ## the unit tests with the other Pythons of 3.11 to 3.13 that are on this machine
+	@mkdir -p $(REPORTS)
+	@$(PYTHON_BIN)/python -m testbed.pythons $(ARGS)
 
 integration: $(READY) binaries ## tests on a real API server and a strict STS
 	@mkdir -p $(REPORTS)
