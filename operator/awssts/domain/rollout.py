@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from awssts.domain import digest, names, schedule
+from awssts.domain import names, schedule
 from awssts.domain.request import Request
 from awssts.domain.resources import Spec, Workload
 from awssts.domain.status import FailedRestart, RolloutStatus
@@ -13,14 +13,9 @@ from awssts.domain.target import Target
 _ROUNDED = timedelta(seconds=1)  # the status has whole ones
 
 
-def content(target: Target) -> str:
-    """Return the digest of what pods get from the Secret."""
-    return digest.of([target.credentials_digest, target.layout_digest])
-
-
 def due(request: Request, told: RolloutStatus | None, target: Target, now: datetime) -> bool:
     """Whether workloads are to be restarted now. What the first credentials meet has yet to start."""
-    if told is None or not _wanted(request) or not target.live(now) or told.content == content(target):
+    if told is None or not _wanted(request) or not target.live(now) or told.content == target.content_digest:
         return False
     return told.next_attempt is None or told.next_attempt <= now
 
@@ -37,14 +32,14 @@ def report(request: Request, told: RolloutStatus | None, target: Target | None) 
         return None
     if told is not None or target is None or target.expiration is None:
         return told
-    return RolloutStatus(content=content(target))
+    return RolloutStatus(content=target.content_digest)
 
 
 def tried(request: Request, target: Target, failed: Mapping[Workload, str], now: datetime) -> RolloutStatus:
     """Return what there is to tell after a try; ``failed`` has the reasons."""
     before = request.status.rollout
     if not failed:
-        return RolloutStatus(content=content(target))
+        return RolloutStatus(content=target.content_digest)
     failures = ((before.failures if before else None) or 0) + 1
     return RolloutStatus(
         content=before.content if before else "",
@@ -59,7 +54,7 @@ def tried(request: Request, target: Target, failed: Mapping[Workload, str], now:
 
 def change(target: Target) -> dict[str, Any]:
     """Return the merge patch of a workload; the same one again changes nothing."""
-    return {"spec": {"template": {"metadata": {"annotations": {names.RESTARTED_FOR: content(target)}}}}}
+    return {"spec": {"template": {"metadata": {"annotations": {names.RESTARTED_FOR: target.content_digest}}}}}
 
 
 def _wanted(request: Request) -> bool:

@@ -27,6 +27,7 @@ class Target:
     key_digest: str
     layout_digest: str
     credentials_digest: str
+    content_digest: str  # of the data
     renewed: str
     policy_guard: str  # what policies judged the request by
     policy_outcome: str  # JSON of what they came to
@@ -45,7 +46,7 @@ class Target:
 def observe(metadata: Mapping[str, Any], data: Mapping[str, str] | None = None) -> Target:
     """Return what a Secret's metadata tells; with its data also whether somebody altered that."""
     annotations = metadata.get("annotations") or {}
-    content = annotations.get(names.CONTENT_DIGEST)
+    content = annotations.get(names.CONTENT_DIGEST, "")
     return Target(
         uid=metadata.get("uid", ""),
         resource_version=int(metadata.get("resourceVersion") or 0),
@@ -59,6 +60,7 @@ def observe(metadata: Mapping[str, Any], data: Mapping[str, str] | None = None) 
         key_digest=annotations.get(names.KEY_DIGEST, ""),
         layout_digest=annotations.get(names.LAYOUT_DIGEST, ""),
         credentials_digest=annotations.get(names.CREDENTIALS_DIGEST, ""),
+        content_digest=content,
         renewed=annotations.get(names.RENEWED, ""),
         policy_guard=sys.intern(annotations.get(names.POLICY_GUARD, "")),
         policy_outcome=sys.intern(annotations.get(names.POLICY_OUTCOME, "")),

@@ -69,6 +69,12 @@ def test_in_another_layout_it_is_of_the_same_origin() -> None:
     changed = dataclasses.replace(asked, spec=request(target={"formats": ["Environment"]}).spec, annotations={})
     written = secret.rewritten(view(changed, target=found), GIVEN, found)
     again = observe(written["metadata"] | {"resourceVersion": "11"}, written["data"])
-    assert again == dataclasses.replace(found, expiration=GIVEN.expiration, layout_digest=again.layout_digest)
+    assert again == dataclasses.replace(
+        found,
+        expiration=GIVEN.expiration,
+        layout_digest=again.layout_digest,
+        content_digest=again.content_digest,
+    )
     assert again.layout_digest != found.layout_digest
+    assert again.content_digest != found.content_digest
     assert again.intact

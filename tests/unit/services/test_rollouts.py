@@ -4,7 +4,7 @@ import pytest
 
 from awssts.domain import names
 from awssts.domain.errors import AwsstsError, ClusterForbidden, ClusterUnavailable
-from tests.unit.builders import HOUR, MINUTE
+from tests.unit.builders import HOUR, MINUTE, Json
 from tests.unit.services.world import NAMESPACE, World
 
 WEB, JOBS = {"kind": "Deployment", "name": "web"}, {"kind": "StatefulSet", "name": "jobs"}
@@ -54,9 +54,23 @@ def test_another_layout_is_another_content(used: World) -> None:
     assert restarts(used) == [1, 1]
 
 
-def test_what_changes_no_content_restarts_nothing(used: World) -> None:
-    used.apply(rolloutRestart=[WEB, JOBS], renewBefore="5h", annotations={"team.example/owner": "jane"})
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"renewBefore": "5h", "annotations": {"team.example/owner": "jane"}},
+        {"target": {"template": {"labels": {"team.example/tier": "gold"}}}},
+        {"target": {"template": {"annotations": {"team.example/owner": "jane"}}}},
+        {"target": {"creationPolicy": "Orphan"}},
+        {"target": {"formats": ["CredentialProcess", "CredentialsFile", "Environment"]}},
+    ],
+    ids=str,
+)
+def test_what_changes_no_content_restarts_nothing(used: World, change: Json) -> None:
+    """The Secret itself may be written anew: pods see its data only."""
+    data = (used.secret() or {})["data"]
+    used.apply(rolloutRestart=[WEB, JOBS], **change)
     used.settle()
+    assert (used.secret() or {})["data"] == data
     assert restarts(used) == [0, 0]
 
 
