@@ -27,10 +27,13 @@ def next_attempt(request: Request, told: RolloutStatus | None, now: datetime) ->
 
 
 def report(request: Request, told: RolloutStatus | None, target: Target | None) -> RolloutStatus | None:
-    """Return what the status says; the content at the first look counts as known to the workloads."""
+    """Return what the status says; the content at the first look counts as known to the workloads.
+
+    A failure is over when the content is again what all of them run with.
+    """
     if not _wanted(request):
         return None
-    if told is not None or target is None or target.expiration is None:
+    if target is None or target.expiration is None or (told is not None and told.content != target.content_digest):
         return told
     return RolloutStatus(content=target.content_digest)
 
@@ -41,8 +44,9 @@ def tried(request: Request, target: Target, failed: Mapping[Workload, str], now:
     if not failed:
         return RolloutStatus(content=target.content_digest)
     failures = ((before.failures if before else None) or 0) + 1
+    nobody = isinstance(request.spec, Spec) and failed.keys() >= set(request.spec.rollout_restart)
     return RolloutStatus(
-        content=before.content if before else "",
+        content=before.content if before and nobody else "",  # else they run with different ones by now
         failed=tuple(
             FailedRestart(kind=workload.kind, name=workload.name, message=message[:1024])
             for workload, message in failed.items()

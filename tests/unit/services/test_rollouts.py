@@ -101,6 +101,34 @@ def test_a_failure_is_told_and_tried_again(used: World, error: AwsstsError) -> N
     assert restarts(used)[0] == 1
 
 
+def test_a_failure_is_over_when_the_content_is_the_former_again(used: World) -> None:
+    used.cluster.fail("patch_workload", ClusterUnavailable("the API server answered 503"), times=2)
+    before = used.status().rollout
+    used.apply(rolloutRestart=[WEB, JOBS], target={"formats": ["Environment"]})
+    used.settle()
+    assert failed(used).keys() == {"web", "jobs"}
+    used.apply(rolloutRestart=[WEB, JOBS])
+    used.settle()
+    assert used.status().rollout == before, "nobody runs with anything else"
+    used.advance(10 * MINUTE)
+    assert restarts(used) == [0, 0]
+    assert used.costs(used.restart) == (0, 0)
+    assert used.costs(used.settle) == (0, 0)
+
+
+def test_who_was_restarted_meanwhile_is_restarted_for_the_former_content(used: World) -> None:
+    used.cluster.fail("patch_workload", ClusterUnavailable("the API server answered 503"))
+    used.apply(rolloutRestart=[WEB, JOBS], target={"formats": ["Environment"]})
+    used.settle()
+    assert (failed(used).keys(), restarts(used)) == ({"web"}, [0, 1])
+    used.apply(rolloutRestart=[WEB, JOBS])
+    used.advance(10 * MINUTE)
+    told = used.status().rollout
+    assert told is not None
+    assert failed(used) == {}
+    assert {found[-1] for found in used.cluster.workloads.values()} == {told.content}
+
+
 def test_a_workload_that_is_not_there_is_waited_for(used: World) -> None:
     del used.cluster.workloads[NAMESPACE, "Deployment", "web"]
     used.to_renewal()
