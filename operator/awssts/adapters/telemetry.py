@@ -74,6 +74,15 @@ class Telemetry:
             ["trigger", "outcome"],
             registry=registry,
         )
+        self._cluster_errors = Counter(
+            "awssts_cluster_errors",
+            "Errors of Kubernetes's API that held up the work on a request.",
+            ["reason"],
+            registry=registry,
+        )
+        self._restarts = Counter(
+            "awssts_rollout_restarts", "Tries to restart a request's workloads.", ["result"], registry=registry
+        )
         self._leader = Gauge("awssts_leader", "1 where this process leads, else 0.", registry=registry)
         self._lag = Gauge(
             "awssts_schedule_lag_seconds", "How long the oldest request has waited for a worker.", registry=registry
@@ -91,6 +100,14 @@ class Telemetry:
     def decided(self, trigger: str, outcome: str) -> None:
         """Count a decision over MFA."""
         self._decisions.labels(trigger or "none", outcome).inc()
+
+    def cluster_failed(self, reason: str) -> None:
+        """Count an error of Kubernetes's API."""
+        self._cluster_errors.labels(reason).inc()
+
+    def restarted(self, *, done: bool) -> None:
+        """Count a try to restart workloads."""
+        self._restarts.labels("success" if done else "failure").inc()
 
     def called(self, service: str, operation: str, code: str, seconds: float) -> None:
         """Count a call of AWS."""

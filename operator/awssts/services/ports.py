@@ -66,6 +66,8 @@ class Telemetry(Protocol):
     def issued(self, cause: str) -> None: ...
     def failed(self, reason: str) -> None: ...
     def decided(self, trigger: str, outcome: str) -> None: ...
+    def cluster_failed(self, reason: str) -> None: ...
+    def restarted(self, *, done: bool) -> None: ...
 
 
 class Silence:
@@ -79,3 +81,9 @@ class Silence:
 
     def decided(self, trigger: str, outcome: str) -> None:
         """Pass over a decision over MFA."""
+
+    def cluster_failed(self, reason: str) -> None:
+        """Pass over an error of the cluster."""
+
+    def restarted(self, *, done: bool) -> None:
+        """Pass over a restart of workloads."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from awssts.domain import conditions, judgement, rendering, rollout, schedule, secret
+from awssts.domain import conditions, judgement, rendering, schedule, secret
 from awssts.domain.conditions import Trouble
 from awssts.domain.errors import (
     AwsstsError,
@@ -33,7 +33,6 @@ from awssts.domain.plan import (
     plan,
 )
 from awssts.domain.request import Request, parse
-from awssts.domain.resources import Workload
 from awssts.domain.status import Status
 from awssts.domain.target import Target, layout_digest, observe
 from awssts.services.credential import Credential
@@ -43,6 +42,7 @@ from awssts.services.judging import Judging
 from awssts.services.later import Later
 from awssts.services.observations import Memory, Name, Observations, standing
 from awssts.services.ports import Clock, Cluster, Events, Json, Telemetry
+from awssts.services.restarts import Restarts
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +72,7 @@ class Reconciler:
         self._clock = clock
         self._region = region
         self._telemetry = telemetry
+        self._restarts = Restarts(cluster, events, clock, telemetry)
         self._bodies: dict[Name, Json] = {}
         self._claims: dict[Name, str] = {}
 
@@ -112,6 +113,7 @@ class Reconciler:
             return later.until
         except (ClusterUnavailable, ClusterForbidden) as error:
             memory.looks += 1
+            self._telemetry.cluster_failed(error.reason)
             log.warning("cluster error", namespace=name[0], name=name[1], reason=error.reason, error=error.message)
             return self._clock() + schedule.backoff(memory.looks, "/".join(name))
 
@@ -136,7 +138,7 @@ class Reconciler:
             elif isinstance(decided, RepairLayout):
                 target = await self._rewrite(view, memory)
             elif isinstance(decided, Restart) and target is not None:
-                view = await self._restart(view, target)
+                view = await self._restarts.restart(view, target)
             elif isinstance(decided, Fail):
                 raise decided.error
         except Later as later:
@@ -264,22 +266,6 @@ class Reconciler:
         log.info("rewritten", namespace=claimed[0], name=view.request.identity.name, secret=claimed[1])
         return self._known_target(view)
 
-    async def _restart(self, view: View, target: Target) -> View:
-        """Restart the workloads that use the Secret; return the view with what came of it."""
-        failed: dict[Workload, str] = {}
-        change, namespace = rollout.change(target), view.request.identity.namespace
-        for workload in view.spec.rollout_restart:
-            try:
-                if not await self._cluster.patch_workload(namespace, workload, change):
-                    failed[workload] = "there is none of that name: create it, or mend spec.rolloutRestart"
-            except AwsstsError as error:
-                failed[workload] = error.message
-        before, after = view.request.status.rollout, rollout.tried(view.request, target, failed, self._clock())
-        if (event := conditions.restart_event(before, after)) is not None:
-            self._events.publish(view.request.identity, event)
-        log.info("restarted", namespace=namespace, name=view.request.identity.name, failed=len(failed))
-        return replace(view, restarts=after)
-
     def _known_target(self, view: View) -> Target | None:
         found = self._seen.target((view.request.identity.namespace, view.request.target_name))
         return found if isinstance(found, Target) else None
@@ -311,7 +297,7 @@ class Reconciler:
             reason=error.reason,
             error=error.message,
         )
-        self._telemetry.failed(error.reason)
+        self._count(error)
         await self._tell(view, target, problem, memory)
         if error.retry is not Retry.BACKOFF:
             await self._drop_code(view)
@@ -321,6 +307,12 @@ class Reconciler:
         if error.retry is Retry.BACKOFF:
             return _earliest(problem.next_attempt, _end(target, now))
         return _earliest(now + schedule.look_again(memory.looks), _end(target, now))
+
+    def _count(self, error: AwsstsError) -> None:
+        if isinstance(error, ClusterUnavailable | ClusterForbidden):
+            self._telemetry.cluster_failed(error.reason)
+        if error.retry is not Retry.PERSON:  # to wait for a person is no failure
+            self._telemetry.failed(error.reason)
 
     async def _settled(self, view: View, target: Target | None, decided: Plan, memory: Memory) -> datetime | None:
         held = isinstance(decided, Idle) and decided.held

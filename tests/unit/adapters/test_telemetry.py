@@ -30,6 +30,9 @@ def told() -> tuple[Telemetry, list[tuple[tuple[str, str], Standing]]]:
     telemetry.failed("AccessDenied")
     telemetry.decided("global", "Required")
     telemetry.decided("", "NotRequired")
+    telemetry.cluster_failed("ClusterUnavailable")
+    telemetry.restarted(done=True)
+    telemetry.restarted(done=False)
     telemetry.called("sts", "GetSessionToken", "Success", 0.04)
     return telemetry, requests
 
@@ -53,6 +56,9 @@ def test_what_is_told() -> None:
     assert found["awssts_issuances_total", frozenset({"success", "first"})] == 1
     assert found["awssts_issuances_total", frozenset({"failure", "AccessDenied"})] == 1
     assert found["awssts_mfa_decisions_total", frozenset({"none", "NotRequired"})] == 1
+    assert found["awssts_cluster_errors_total", frozenset({"ClusterUnavailable"})] == 1
+    assert found["awssts_rollout_restarts_total", frozenset({"success"})] == 1
+    assert found["awssts_rollout_restarts_total", frozenset({"failure"})] == 1
     assert found["awssts_aws_call_duration_seconds_count", frozenset({"sts", "GetSessionToken", "Success"})] == 1
     assert found["awssts_schedule_lag_seconds", frozenset()] == 1.5
     assert found["awssts_queue_depth", frozenset()] == 3

@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import dataclasses
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -320,3 +320,25 @@ class FakeEvents:
     @property
     def reasons(self) -> list[str]:
         return [event.reason for event in self.published]
+
+
+class FakeTelemetry:
+    """Keeps count as Prometheus would; the keys are names with labels."""
+
+    def __init__(self) -> None:
+        self.counts = Counter[str]()
+
+    def issued(self, cause: str) -> None:
+        self.counts[f"issued {cause}"] += 1
+
+    def failed(self, reason: str) -> None:
+        self.counts[f"failed {reason}"] += 1
+
+    def decided(self, trigger: str, outcome: str) -> None:
+        self.counts[f"decided {trigger} {outcome}"] += 1
+
+    def cluster_failed(self, reason: str) -> None:
+        self.counts[f"cluster {reason}"] += 1
+
+    def restarted(self, *, done: bool) -> None:
+        self.counts[f"restarted {done}"] += 1

@@ -16,12 +16,11 @@ from awssts.services.intake import Intake
 from awssts.services.issuance import Issuance
 from awssts.services.judging import Judging
 from awssts.services.observations import Observations
-from awssts.services.ports import Silence
 from awssts.services.reconciler import Reconciler
 from awssts.services.sessions import Sessions
 from awssts.services.slots import Slots
 from tests.unit.builders import KEY, Json, key_data, raw_spec
-from tests.unit.services.fakes import Clock, FakeCluster, FakeEvents, FakeSts, Killed, Name
+from tests.unit.services.fakes import Clock, FakeCluster, FakeEvents, FakeSts, FakeTelemetry, Killed, Name
 
 NAMESPACE = "team"
 REPORTS = (NAMESPACE, "reports")
@@ -78,6 +77,7 @@ class World:
         self.cluster = FakeCluster(self.clock)
         self.sts = FakeSts(self.clock)
         self.events = FakeEvents()
+        self.counted = FakeTelemetry()
         self._region = region
         self._loop = asyncio.Runner()
         self.cluster.watches.append(self.deliver)
@@ -121,7 +121,7 @@ class World:
             observations=seen,
             clock=self.clock,
             region=self._region,
-            telemetry=Silence(),
+            telemetry=self.counted,
         )
         return Process(due, reconciler, Intake(seen, reconciler, due), seen, slots)  # type: ignore[arg-type]
 
