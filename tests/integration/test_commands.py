@@ -176,6 +176,9 @@ def test_exec_is_the_command(terminal: Terminal, issued: str) -> None:
     assert issued
     terminal.run("awssts", "exec", "reports", "--", "sh", "-c", "exit 42", code=42)
     assert "no such command" in terminal.run("awssts", "exec", "reports", "--", "nope", code=127).stderr
+    status = terminal.run("awssts", "exec", "reports", "--", "cat", "/proc/self/status").stdout
+    ignored = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigIgn:"))
+    assert not ignored & (1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1)  # which Python ignores
     running = terminal.start("awssts", "exec", "reports", "--", "sh", "-c", "echo here; exec sleep 60")
     assert running.stdout is not None
     assert running.stdout.readline() == "here\n"

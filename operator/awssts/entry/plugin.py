@@ -5,6 +5,7 @@ Imports that take time happen in the commands: ``status`` is to be there at once
 
 import json
 import os
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -184,6 +185,8 @@ def execute(kubectl: "Kubectl", name: str, command: tuple[str, ...]) -> None:
     if left.total_seconds() < SHORT:
         say(f"warning: the credentials expire in {span(left)}; `awssts renew {name} --wait` gets new ones")
     kept = {key: value for key, value in os.environ.items() if key not in CONFLICTING}
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python, and the command would inherit it
+        signal.signal(ignored, signal.SIG_DFL)
     try:
         os.execvpe(command[0], command, kept | held.environment())  # noqa: S606 - what the user asked for
     except FileNotFoundError:
