@@ -1,5 +1,6 @@
 """From where a call comes: also behind proxies, as far as those can be believed."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -7,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+_WITH_PORT = re.compile(r"\[([^]]*)](?::\d+)?|([^:]*):\d+")  # as some proxies write addresses
 SITE = 64  # bits of an IPv6 address that one customer has for himself, as a rule
 
 
@@ -37,11 +39,16 @@ def address_of(peer: str, forwarded: Iterable[str], proxies: Sequence[Network]) 
     hops = [hop.strip() for value in forwarded for hop in value.split(",")]
     address = _parsed(peer)
     while address is not None and hops and _is_any_of(address, proxies):
-        named = _parsed(hops.pop())
+        named = _parsed(_without_port(hops.pop()))
         if named is None:
             break
         address = named
     return str(address) if address is not None else peer
+
+
+def _without_port(hop: str) -> str:
+    found = _WITH_PORT.fullmatch(hop)
+    return found[1] or found[2] or "" if found else hop
 
 
 def _is_any_of(address: Address, networks: Iterable[Network]) -> bool:
