@@ -15,7 +15,7 @@ from awssts.domain.errors import InvalidSpec
 from awssts.domain.names import GROUP
 from awssts.domain.request import Request
 from awssts.domain.resources import Format
-from awssts.domain.sidecar import CREDENTIALS, OURS, SIDECAR, TOKEN
+from awssts.domain.sidecar import CREDENTIALS, OURS, SIDECAR, TOKEN, TOKEN_MOUNT
 
 Json = dict[str, Any]
 
@@ -29,7 +29,11 @@ _KEYS = frozenset(
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
+        "AWS_SECURITY_TOKEN",
         "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "AWS_CONFIG_FILE",
         "AWS_WEB_IDENTITY_TOKEN_FILE",
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN",
@@ -90,6 +94,10 @@ def inject(request: AdmissionRequest, name: str, found: Source, image: str) -> V
         if container["name"] in chosen and (own := _own_keys(container, found)):
             told = f"container {container['name']} has AWS credentials of its own ({own}): the pod is left as it is"
             return Verdict(warnings=(*warnings, f"{_field(INJECT)}: {told}"))
+    for container in _containers(pod):
+        if container["name"] in chosen and (other := _in_the_way(container)):
+            told = f"container {container['name']} mounts the volume {other} on {TOKEN_MOUNT}, where the token goes"
+            return _refused(f"{told}: mount it elsewhere")
     return Verdict(warnings=warnings, patch=tuple(_patch(pod, name, found, chosen, image)))
 
 
@@ -143,6 +151,14 @@ def _own_keys(container: Json, found: Source) -> str:
     for whole in container.get("envFrom") or ():
         if (whole.get("secretRef") or {}).get("name") == found.secret and not whole.get("prefix"):
             return f"envFrom the Secret {found.secret}"
+    return ""
+
+
+def _in_the_way(container: Json) -> str:
+    """Return the volume that is mounted where the token goes; empty where there is none, or it is ours."""
+    for mount in container.get("volumeMounts") or ():
+        if mount["name"] != TOKEN and mount["mountPath"].rstrip("/") == TOKEN_MOUNT:
+            return str(mount["name"])
     return ""
 
 

@@ -121,6 +121,25 @@ def test_a_pod_that_does_not_ask_is_let_go() -> None:
         assert verdict_on(pod | {"metadata": metadata}, request) == Verdict()
 
 
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECURITY_TOKEN",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_CONFIG_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    ],
+)
+def test_variables_that_go_before_the_sidecar(variable: str) -> None:
+    pod, request = given(FOLDER / "input" / "plain.yaml")
+    for value, left in (("x", True), ("", False)):
+        pod["spec"]["containers"][0]["env"] = [{"name": variable, "value": value}]
+        verdict = verdict_on(pod, request)
+        assert (verdict.patch == ()) == left
+        assert any(f"has AWS credentials of its own ({variable})" in told for told in verdict.warnings) == left
+
+
 def test_what_is_given_is_not_changed() -> None:
     pod, request = given(FOLDER / "input" / "many-containers.yaml")
     review = pod_review(pod)
