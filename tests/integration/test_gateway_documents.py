@@ -1,4 +1,4 @@
-"""The commands of docs/gateway.md and docs/howto-laptop.md, run as they are written there, by the names they show."""
+"""The commands of the documents on the gateway, run as they are written there, by the names that they show."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from awssts.adapters.authority import issue
+from testbed.cluster import Cluster
 from testbed.process import Process, free_port
-from tests.documents import Commands, commands
+from tests.documents import commands, saved
+from tests.integration.kube import Api
 from tests.integration.names import Names
-from tests.integration.operator_process import ROOT
+from tests.integration.operator_process import ROOT, install
 from tests.integration.patience import eventually
 from tests.integration.terminal import Terminal
 from tests.integration.typing_person import typed
@@ -23,23 +25,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from testbed.cluster import Cluster
     from testbed.sts import StrictSts, User
-    from tests.integration.kube import Api
 
 PASSWORD = "correct horse battery staple"
 SHOWN = {"awssts.example.com", "gateway.example.org"}
 
 
 @pytest.fixture
-def terminal(cluster: Cluster, api: Api, sts: StrictSts, tmp_path: Path) -> Terminal:
+def fresh() -> Iterator[Cluster]:
+    """A cluster of its own: without the namespace that the document makes."""
+    with Cluster() as running:
+        install(running)
+        yield running
+
+
+def desk(people: Workspace, cluster: Cluster, sts: StrictSts, home: Path) -> Terminal:
     """An administrator's, in a folder with the certificate for what the documents call the gateway, and a password."""
-    made = Terminal(cluster, Workspace(api, "people"), tmp_path)
+    made = Terminal(cluster, people, home)
     pair, authority = issue(SHOWN, datetime.now(UTC))
     for name, content in {"tls.crt": pair.certificate, "tls.key": pair.key, "ca.crt": authority}.items():
-        (tmp_path / name).write_bytes(content)
-    (tmp_path / "password.txt").write_text(PASSWORD)
-    (tmp_path / "tests").symlink_to(ROOT / "tests")  # the commands are typed in a clone
+        (home / name).write_bytes(content)
+    (home / "password.txt").write_text(PASSWORD)
+    (home / "tests").symlink_to(ROOT / "tests")  # the commands are typed in a clone
     made.environment |= {
         "AWSSTS_HOST": "127.0.0.1",
         "AWSSTS_PORT": str(free_port()),
@@ -49,9 +56,10 @@ def terminal(cluster: Cluster, api: Api, sts: StrictSts, tmp_path: Path) -> Term
 
 
 @contextmanager
-def served(terminal: Terminal, shown: Commands, block: str) -> Iterator[None]:
-    """The gateway of a block; those who call it by a name of the documents reach it."""
-    command = ["/usr/bin/env", f"--chdir={terminal.home}", *shown.command(block)]
+def served(terminal: Terminal, *command: str) -> Iterator[None]:
+    """A gateway; those who call it by a name of the documents reach it."""
+    command = command or ("awssts", "gateway", "--namespace=people", "--certificate=tls.crt", "--key=tls.key")
+    command = ("/usr/bin/env", f"--chdir={terminal.home}", *command)
     with (
         Process("gateway", command, log=terminal.home / "gateway.log", env=terminal.environment) as gateway,
         Names(int(terminal.environment["AWSSTS_PORT"])) as names,
@@ -64,14 +72,15 @@ def served(terminal: Terminal, shown: Commands, block: str) -> Iterator[None]:
         yield
 
 
-def test_gateway_and_laptop(terminal: Terminal, api: Api, sts: StrictSts, user: User) -> None:
+def test_gateway_and_laptop(fresh: Cluster, sts: StrictSts, user: User, tmp_path: Path) -> None:
     device = sts.device(user, name="anna")
     with (
+        Api(fresh) as api,
         commands("docs/gateway.md") as shown,
         commands("docs/howto-laptop.md") as laptop,
-        served(terminal, shown, "serve"),
+        served(terminal := desk(people := Workspace(api, "people"), fresh, sts, tmp_path), *shown.command("serve")),
     ):
-        Workspace(api, "people").keys(user, "anna-iam", watched=False)
+        people.keys(user, "anna-iam", watched=False)
         twice = [("Password:", PASSWORD), ("Repeat for confirmation:", PASSWORD)]
         answers = [*twice, *twice, ("Delete anna?", "y")]
         said = typed(shown.command("users"), answers, terminal.environment, terminal.home)
@@ -88,3 +97,35 @@ def test_gateway_and_laptop(terminal: Terminal, api: Api, sts: StrictSts, user: 
         laptop.run("login", environment=terminal.environment | person, cwd=terminal.home, given=given)
         kept = terminal.run("awssts", "credential-process", "--gateway", "https://gateway.example.org", **person).stdout
         assert sts.client(json.loads(kept)).get_caller_identity()["Arn"] == user.arn
+
+
+@pytest.mark.usefixtures("operator")
+def test_from_cas(cluster: Cluster, api: Api, sts: StrictSts, user: User, tmp_path: Path) -> None:
+    """The role's name is the document's; the gateway is that of the other document."""
+    people, pods = Workspace(api, "people"), Workspace(api, "reports")
+    terminal = desk(people, cluster, sts, tmp_path)
+    role = sts.role("reports", user.arn)
+    for name in ("cas.yaml", "pods.yaml"):
+        saved("docs/howto-from-cas.md", name, terminal.home)
+    given = {
+        "AWS_ACCESS_KEY_ID": user.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": user.secret_access_key,
+        "PASSWORD": PASSWORD,
+    }
+    with commands("docs/howto-from-cas.md") as shown:
+        shown.run("policy", environment=terminal.environment | given, cwd=terminal.home)
+        try:
+            with served(terminal):
+                shown.run("user", environment=terminal.environment | given)
+                file = shown.run("call", environment=terminal.environment | given, cwd=terminal.home)
+                found = dict(line.split("=", 1) for line in file.splitlines() if "=" in line)
+                names = {"AccessKeyId": "access_key_id", "SecretAccessKey": "secret_access_key"}
+                names["SessionToken"] = "session_token"
+                held = {key: found[f"aws_{name}"] for key, name in names.items()}
+                assert ":assumed-role/reports/people." in sts.client(held).get_caller_identity()["Arn"]
+                shown.run("pods", environment=terminal.environment, cwd=terminal.home)
+                assert pods.status()["roleArn"] == role
+        finally:
+            cluster.kubectl("delete", "awsstspolicy/people")
+            pods.clear()
+            people.clear()
