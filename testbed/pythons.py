@@ -37,7 +37,14 @@ def test_with(python: str, version: tuple[int, int], arguments: list[str]) -> bo
     """Whether the unit tests pass with it, in an environment of its own that uv.lock names."""
     name = ".".join(map(str, version))
     print(f"With Python {name}", flush=True)
-    uv: list[str | Path] = [Path(sys.executable).with_name("uv"), "run", "--quiet", "--isolated", "--locked", f"--python={python}"]
+    uv: list[str | Path] = [
+        Path(sys.executable).with_name("uv"),
+        "run",
+        "--quiet",
+        "--isolated",
+        "--locked",
+        f"--python={python}",
+    ]
     report = ROOT / ".cache" / "reports" / f"unit-{name}.xml"
     tests = ["pytest", "-q", "-n2", "--dist=loadfile", "-p", "no:cacheprovider", "tests/unit", f"--junitxml={report}"]
     environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "UV_SYSTEM_CERTS": "true"}

@@ -9,11 +9,11 @@ from typing import Any
 from awssts.domain import names, secret
 from awssts.domain.errors import InvalidSpec
 from awssts.domain.keys import Credentials, KeyPair
-from awssts.domain.plan import View
 from awssts.domain.request import Request, parse
 from awssts.domain.resources import Spec
 from awssts.domain.status import Attempt, Condition, Status, timestamp
 from awssts.domain.target import Target, observe
+from awssts.domain.view import View
 
 Json = dict[str, Any]
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from awssts.domain import judgement, rollout, schedule
 from awssts.domain.errors import AwsstsError, Retry
 from awssts.domain.judgement import Judgement
-from awssts.domain.plan import Unknown, renewal
+from awssts.domain.plan import renewal
 from awssts.domain.policy.registry import ProviderType
 from awssts.domain.request import Request
 from awssts.domain.resources import DEFAULT_SESSION_DURATION, Spec
@@ -24,6 +24,7 @@ from awssts.domain.status import (
     timestamp,
 )
 from awssts.domain.target import Target
+from awssts.domain.view import Unknown
 
 WAITING = "Waiting"  # the reason for a wait that is no failure: for a TOTP step, or another request's call
 _OF_MFA = {"AwaitingTokenCode", "InvalidTokenCode", "InvalidDevice"}

@@ -5,9 +5,9 @@ from typing import Any
 
 from awssts.domain import judgement, names, rendering
 from awssts.domain.keys import Credentials
-from awssts.domain.plan import View
 from awssts.domain.status import timestamp
 from awssts.domain.target import Target, content_digest, inputs_digest, layout_digest, life_digest, owned
+from awssts.domain.view import View
 
 
 def fresh(

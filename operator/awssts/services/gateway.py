@@ -15,11 +15,11 @@ from awssts.domain.gateway import Asked
 from awssts.domain.judgement import Judgement
 from awssts.domain.keys import Credentials, KeyPair
 from awssts.domain.people import User
-from awssts.domain.plan import View
 from awssts.domain.policy import Authentication
 from awssts.domain.policy.registry import ProviderType
 from awssts.domain.refusals import DeviceRefused, Overloaded, TooLate
 from awssts.domain.request import Identity, Request
+from awssts.domain.view import View
 from awssts.services.audit import Audit
 from awssts.services.credential import Credential
 from awssts.services.house import House, Scene

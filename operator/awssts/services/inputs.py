@@ -6,9 +6,9 @@ from awssts.domain import judgement, keys
 from awssts.domain.errors import AwsstsError, SecretNotFound
 from awssts.domain.judgement import Judgement
 from awssts.domain.keys import KeyPair
-from awssts.domain.plan import Unknown, View
 from awssts.domain.request import Request
 from awssts.domain.resources import CredentialsSecretRef, Spec
+from awssts.domain.view import Unknown, View
 from awssts.services.ports import Json
 
 

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from awssts.domain import digest, keys, schedule, secret
 from awssts.domain.errors import InvalidAccessKey, InvalidTokenCode, SessionExpired
 from awssts.domain.keys import Credentials, KeyPair
-from awssts.domain.plan import Cause, View
+from awssts.domain.plan import Cause
 from awssts.domain.resources import DEFAULT_SESSION_DURATION, Role
 from awssts.domain.session import Session
 from awssts.domain.target import Target, inputs_digest
+from awssts.domain.view import View
 from awssts.services.credential import Credential
 from awssts.services.observations import Name
 from awssts.services.ports import Clock, Cluster, Json, Sts

@@ -10,7 +10,6 @@ from awssts.domain import digest, facts, judgement
 from awssts.domain.errors import AwsstsError, Retry
 from awssts.domain.judgement import Held, Judgement, Refusal
 from awssts.domain.keys import KeyPair
-from awssts.domain.plan import UNKNOWN, Unknown, View
 from awssts.domain.policy import (
     Authentication,
     Decision,
@@ -25,6 +24,7 @@ from awssts.domain.policy import (
 from awssts.domain.request import Request
 from awssts.domain.resources import Spec
 from awssts.domain.target import Target
+from awssts.domain.view import UNKNOWN, Unknown, View
 from awssts.services.credential import Credential
 from awssts.services.observations import Memory, Name, Observations
 from awssts.services.ports import Clock, Cluster, Json

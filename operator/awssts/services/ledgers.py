@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from awssts.domain import session as ledgers
 from awssts.domain.errors import ClusterConflict
-from awssts.domain.plan import View
 from awssts.domain.session import Ledger, Session
+from awssts.domain.view import View
 from awssts.services.credential import Credential
 from awssts.services.later import Later
 from awssts.services.observations import Name

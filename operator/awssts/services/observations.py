@@ -9,12 +9,12 @@ from typing import Any
 from awssts.domain import digest, keys
 from awssts.domain.errors import AwaitingTokenCode
 from awssts.domain.judgement import Held
-from awssts.domain.plan import UNKNOWN, Rewritten, Unknown
 from awssts.domain.policy import NamespaceFacts, load
 from awssts.domain.request import Request
 from awssts.domain.resources import Spec
 from awssts.domain.status import MFA_SATISFIED, READY, Status
 from awssts.domain.target import Target, observe
+from awssts.domain.view import UNKNOWN, Rewritten, Unknown
 
 Name = tuple[str, str]  # namespace and name
 

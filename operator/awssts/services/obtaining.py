@@ -10,9 +10,10 @@ from typing import Protocol
 
 from awssts.domain.errors import AwaitingTokenCode, InvalidTokenCode
 from awssts.domain.gateway import Asked
-from awssts.domain.plan import Cause, View
+from awssts.domain.plan import Cause
 from awssts.domain.refusals import CodeNeeded, CodeRefused, TooLate
 from awssts.domain.request import Identity, Request
+from awssts.domain.view import View
 from awssts.services.credential import Credential
 from awssts.services.issuance import Issuance, Issued
 from awssts.services.later import Later

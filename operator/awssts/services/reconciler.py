@@ -17,24 +17,11 @@ from awssts.domain.errors import (
 )
 from awssts.domain.judgement import Judgement
 from awssts.domain.keys import KeyPair
-from awssts.domain.plan import (
-    UNKNOWN,
-    Cause,
-    Fail,
-    Idle,
-    Issue,
-    Look,
-    Plan,
-    RepairLayout,
-    Restart,
-    Rewritten,
-    Unknown,
-    View,
-    plan,
-)
+from awssts.domain.plan import Cause, Fail, Idle, Issue, Look, Plan, RepairLayout, Restart, plan
 from awssts.domain.request import Request, parse
 from awssts.domain.status import Status
 from awssts.domain.target import Target, layout_digest, observe
+from awssts.domain.view import UNKNOWN, Rewritten, Unknown, View
 from awssts.services.credential import Credential
 from awssts.services.inputs import carried_out, lent_key, own_key
 from awssts.services.issuance import Issuance

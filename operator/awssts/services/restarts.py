@@ -6,9 +6,9 @@ import structlog
 
 from awssts.domain import conditions, rollout
 from awssts.domain.errors import AwsstsError
-from awssts.domain.plan import View
 from awssts.domain.resources import Workload
 from awssts.domain.target import Target
+from awssts.domain.view import View
 from awssts.services.ports import Clock, Cluster, Events, Telemetry
 
 log = structlog.get_logger(__name__)

@@ -18,13 +18,13 @@ from awssts.domain.errors import (
     SecretNotFound,
 )
 from awssts.domain.judgement import Judgement
-from awssts.domain.plan import View
 from awssts.domain.policy.registry import ProviderType
 from awssts.domain.policy.schema.mfa import WebhookProvider
 from awssts.domain.record import LIFE_OF_A_CODE
 from awssts.domain.request import Identity
 from awssts.domain.resources import Mfa, SeedSecretRef
 from awssts.domain.session import Session, by_endpoint, secret_owner
+from awssts.domain.view import View
 from awssts.services.credential import Credential
 from awssts.services.devices import CodeUsed, Device, Devices
 from awssts.services.later import Later

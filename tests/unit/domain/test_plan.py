@@ -14,20 +14,10 @@ from awssts.domain.errors import (
     TargetConflict,
 )
 from awssts.domain.judgement import Judgement
-from awssts.domain.plan import (
-    Cause,
-    Fail,
-    Idle,
-    Issue,
-    Look,
-    Plan,
-    RepairLayout,
-    View,
-    plan,
-    renewal,
-)
+from awssts.domain.plan import Cause, Fail, Idle, Issue, Look, Plan, RepairLayout, plan, renewal
 from awssts.domain.request import Request
 from awssts.domain.status import RECONCILING, STALLED
+from awssts.domain.view import View
 from tests.unit.builders import (
     HOUR,
     KEY,

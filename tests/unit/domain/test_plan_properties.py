@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from awssts.domain import names
 from awssts.domain.errors import InvalidSpec, SecretNotFound, StsUnavailable
 from awssts.domain.keys import KeyPair
-from awssts.domain.plan import UNKNOWN, Fail, Idle, Issue, Look, RepairLayout, View, plan, renewal
+from awssts.domain.plan import Fail, Idle, Issue, Look, RepairLayout, plan, renewal
 from awssts.domain.status import RECONCILING, STALLED, Status
 from awssts.domain.target import observe
+from awssts.domain.view import UNKNOWN, View
 from tests.unit.builders import (
     HOUR,
     KEY,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from awssts.domain import names
-from awssts.domain.plan import UNKNOWN
+from awssts.domain.view import UNKNOWN
 from awssts.services.intake import Intake
 from awssts.services.observations import Name, Observations
 from tests.unit.builders import KEY, OTHER_KEY, Json, body, encoded, key_data, request, written

@@ -13,7 +13,6 @@ from awssts.domain import judgement, names
 from awssts.domain.errors import AccessKeyNotActiveYet, AwsstsError, InvalidAccessKey, SecretNotFound
 from awssts.domain.judgement import Judgement
 from awssts.domain.keys import KeyPair
-from awssts.domain.plan import UNKNOWN, View
 from awssts.domain.policy import (
     Answer,
     Answered,
@@ -28,6 +27,7 @@ from awssts.domain.policy import (
 from awssts.domain.policy.errors import LimitExceeded
 from awssts.domain.request import Request
 from awssts.domain.status import timestamp
+from awssts.domain.view import UNKNOWN, View
 from awssts.services.judging import Judging
 from awssts.services.later import Later
 from awssts.services.observations import Memory, Name, Observations

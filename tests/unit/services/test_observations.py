@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from awssts.domain import names
-from awssts.domain.plan import UNKNOWN
 from awssts.domain.target import Target
+from awssts.domain.view import UNKNOWN
 from awssts.services.observations import Observations
 from tests.unit.builders import KEY, OTHER_KEY, Json, encoded, key_data, request, written
 
