@@ -88,6 +88,7 @@ class Telemetry:
             "awssts_schedule_lag_seconds", "How long the oldest request has waited for a worker.", registry=registry
         )
         self._queue = Gauge("awssts_queue_depth", "Requests that wait for a worker.", registry=registry)
+        self._readings: list[tuple[Gauge, Callable[[], float]]] = []
 
     def issued(self, cause: str) -> None:
         """Count credentials that were issued."""
@@ -115,21 +116,25 @@ class Telemetry:
 
     def follow(self, leads: Callable[[], bool]) -> None:
         """Read when metrics are asked for whether this process leads."""
-        self._leader.set_function(leads)
+        self._readings.append((self._leader, leads))
 
     def observe(self, *, standings: Standings, backlog: Backlog) -> None:
         """Read these when metrics are asked for."""
-        self._lag.set_function(lambda: backlog.lag.total_seconds())  # noqa: PLW0108 - it is another each time
-        self._queue.set_function(lambda: backlog.depth)
+        self._readings += [
+            (self._lag, lambda: backlog.lag.total_seconds()),  # noqa: PLW0108 - it is another each time
+            (self._queue, lambda: backlog.depth),
+        ]
         self._registry.register(_Requests(standings))
 
     async def text(self) -> bytes:
         """Return the metrics in Prometheus's text format."""
+        for gauge, read in self._readings:
+            gauge.set(read())  # in the thread that changes what is read
         return await asyncio.to_thread(generate_latest, self._registry)
 
 
 class _Requests:
-    """A few gauges for each request."""
+    """A few gauges for each request; ``standings`` is called in another thread."""
 
     def __init__(self, standings: Standings) -> None:
         self._standings = standings

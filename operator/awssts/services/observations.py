@@ -87,8 +87,8 @@ class Observations:
             self._users[name[0], used].add(name[1])
 
     def standings(self) -> list[tuple[Name, Standing]]:
-        """Return how each request stands."""
-        return [(name, memory.standing) for name, memory in self._memories.items()]
+        """Return how each request stands. In any thread: the dictionary may change while that goes over its copy."""
+        return [(name, memory.standing) for name, memory in list(self._memories.items())]
 
     def forget(self, name: Name) -> None:
         """Forget a request that is gone."""

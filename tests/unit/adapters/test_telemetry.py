@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -63,6 +64,21 @@ def test_what_is_told() -> None:
     assert found["awssts_schedule_lag_seconds", frozenset()] == 1.5
     assert found["awssts_queue_depth", frozenset()] == 3
     assert found["awssts_leader", frozenset()] == 1
+
+
+async def test_what_the_loop_changes_is_read_by_it() -> None:
+    readers = set()
+
+    class Here(Backlog):
+        @property
+        def depth(self) -> int:  # type: ignore[override]
+            readers.add(threading.current_thread())
+            return 0
+
+    telemetry = Telemetry()
+    telemetry.observe(standings=list, backlog=Here())
+    await telemetry.text()
+    assert readers == {threading.current_thread()}
 
 
 def test_series_leave_with_their_request() -> None:

@@ -7,7 +7,7 @@ import pytest
 from awssts.domain import names
 from awssts.domain.target import Target
 from awssts.domain.view import UNKNOWN
-from awssts.services.observations import Observations
+from awssts.services.observations import Memory, Observations, Standing
 from tests.unit.builders import KEY, OTHER_KEY, Json, encoded, key_data, request, written
 
 TARGET = ("team", "reports")
@@ -129,6 +129,21 @@ def test_requests_are_known_until_they_are_forgotten(seen: Observations) -> None
     seen.forget(TARGET)
     seen.forget(TARGET)
     assert not seen.knows(TARGET)
+
+
+def test_a_scrape_in_another_thread_minds_no_new_request(seen: Observations, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Growing(Memory):
+        @property
+        def standing(self) -> Standing:  # type: ignore[override]
+            seen.note(request(name=f"made-meanwhile-{len(seen.requests())}"))
+            return Standing()
+
+        @standing.setter
+        def standing(self, _: Standing) -> None: ...
+
+    for name in ("reports", "daily"):
+        monkeypatch.setitem(seen._memories, ("team", name), Growing())  # noqa: SLF001 - as a thread would see it
+    assert {name for _, name in dict(seen.standings())} == {"reports", "daily"}
 
 
 def test_no_secret_is_kept(seen: Observations) -> None:
