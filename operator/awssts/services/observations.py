@@ -52,7 +52,7 @@ class Memory:
     repaired_at: datetime | None = None
     rewritten: Rewritten | None = None
     judged_by: str = ""  # what policies judged it by last, with nothing to do
-    standing: Standing = Standing()
+    standing: Standing | None = None  # None before the request was looked at
 
 
 class Observations:
@@ -77,9 +77,11 @@ class Observations:
         return name in self._memories
 
     def note(self, request: Request) -> None:
-        """Remember which credentials Secret the request uses."""
+        """Remember which credentials Secret the request uses, and how it stood before this process looked at it."""
         name = request.identity.namespace, request.identity.name
         memory = self.memory(name)
+        if memory.standing is None:
+            memory.standing = standing(request.status)
         used = request.spec.credentials_secret_ref.name if isinstance(request.spec, Spec) else ""
         if used != memory.credentials_secret:
             self._leave(name, memory)
@@ -87,8 +89,12 @@ class Observations:
             self._users[name[0], used].add(name[1])
 
     def standings(self) -> list[tuple[Name, Standing]]:
-        """Return how each request stands. In any thread: the dictionary may change while that goes over its copy."""
-        return [(name, memory.standing) for name, memory in list(self._memories.items())]
+        """Return how each request stands that was looked at.
+
+        In any thread: the dictionary may change while that goes over its copy.
+        """
+        known = ((name, memory.standing) for name, memory in list(self._memories.items()))
+        return [(name, standing) for name, standing in known if standing is not None]
 
     def forget(self, name: Name) -> None:
         """Forget a request that is gone."""

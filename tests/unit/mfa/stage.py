@@ -166,7 +166,7 @@ class Process:
         self.issuance = Issuance(cluster, sts, self.sessions, self.clock)
         self.flights: dict[Name, Flight] = {}
         self._cluster = cluster
-        seen = Observations()
+        self.seen = seen = Observations()
         self.reconciler = Reconciler(
             cluster=cluster,
             issuance=self.issuance,

@@ -68,6 +68,22 @@ def test_fifty_requests_that_wait_for_a_step_cost_little(stage: Stage) -> None:
     assert stage.cluster.calls.count("secret") <= 15 * 50
 
 
+def test_who_waits_for_a_step_after_a_failover_stands_as_before(stage: Stage, process: Process) -> None:
+    """Its credentials live: metrics say so from the first look on."""
+    stage.apply("reports", mfa=device())
+    process.settle()
+    renewal = stage.status("reports").next_renewal
+    assert renewal is not None
+    process.die()
+    stage.clock.now = renewal + SECOND
+    successor = stage.process()
+    successor.settle()
+    assert len(stage.sts.calls) == 1, "the next step is waited for"
+    ((_, standing),) = successor.seen.standings()
+    assert standing.ready
+    assert standing.renewal == renewal.timestamp()
+
+
 def test_nobody_holds_a_worker_while_another_has_the_device(stage: Stage, process: Process) -> None:
     """Whoever comes second is told to come again, at once and without any status, and woken when it is time."""
     stage.apply("first", mfa=device())

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from awssts.domain import names
+from awssts.domain.status import READY
 from awssts.domain.target import Target
 from awssts.domain.view import UNKNOWN
 from awssts.services.observations import Memory, Observations, Standing
-from tests.unit.builders import KEY, OTHER_KEY, Json, encoded, key_data, request, written
+from tests.unit.builders import HOUR, KEY, NOW, OTHER_KEY, Json, condition, encoded, key_data, request, status, written
 
 TARGET = ("team", "reports")
 KEYS = ("team", "reports-iam")
@@ -129,6 +130,17 @@ def test_requests_are_known_until_they_are_forgotten(seen: Observations) -> None
     seen.forget(TARGET)
     seen.forget(TARGET)
     assert not seen.knows(TARGET)
+
+
+def test_a_request_stands_as_its_status_says_before_it_was_worked_on(seen: Observations) -> None:
+    seen.memory(("team", "listed"))
+    told = status(condition(READY), expiration=NOW + HOUR, next_renewal=NOW)
+    seen.note(request(status=told))
+    held = Standing(ready=True, expiration=(NOW + HOUR).timestamp(), renewal=NOW.timestamp())
+    assert seen.standings() == [(TARGET, held)], "of one that was only listed nothing is told"
+    seen.memory(TARGET).standing = Standing()
+    seen.note(request(status=told))
+    assert seen.standings() == [(TARGET, Standing())], "what was done since counts"
 
 
 def test_a_scrape_in_another_thread_minds_no_new_request(seen: Observations, monkeypatch: pytest.MonkeyPatch) -> None:
