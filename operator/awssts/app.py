@@ -125,8 +125,9 @@ async def _work(
     observations = await start.until_answered(lambda: _observed(cluster, settings))
     if stamps is None and observations.policies:
         log.warning("no admission webhook: what policies ask of who applied a request is unknown")
-    sts = Sts(threads=settings.sts_concurrency, rate=settings.sts_rate, called=telemetry.called if telemetry else None)
-    iam, rest = Iam(), Rest()
+    called = telemetry.called if telemetry else None
+    sts = Sts(threads=settings.sts_concurrency, rate=settings.sts_rate, called=called)
+    iam, rest = Iam(called), Rest()
     asker = Asker(cluster, rest, iam)
     events = EventWriter(cluster, instance=socket.gethostname())
 

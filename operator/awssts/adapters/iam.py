@@ -9,7 +9,7 @@ before MFA. Root has no tags.
 from collections.abc import Mapping
 from typing import Any
 
-from awssts.adapters.aws import Refusal, Service
+from awssts.adapters.aws import Called, Refusal, Service
 from awssts.domain import errors
 from awssts.domain.keys import KeyPair
 
@@ -18,10 +18,14 @@ RATE = 20  # calls a second; IAM publishes no quota and throttles the whole acco
 
 
 class Iam:
-    """Asks IAM."""
+    """Asks IAM.
 
-    def __init__(self) -> None:
-        self._service = Service("iam", _explain, threads=THREADS, rate=RATE)
+    Args:
+        called: is told of each call; see ``awssts.adapters.aws``.
+    """
+
+    def __init__(self, called: Called | None = None) -> None:
+        self._service = Service("iam", _explain, threads=THREADS, rate=RATE, called=called)
 
     async def user_tags(self, key: KeyPair, *, region: str | None) -> Mapping[str, str]:
         """Return the user's tags; none for an account's root user. The region tells the partition only.
