@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from awssts.domain.container_protocol import Request, Response
-from awssts.entry.sidecar.connection import LARGEST, Connection, Crowd
+from awssts.entry.sidecar.connection import ARRIVAL, LARGEST, Connection, Crowd
 from tests.unit.sidecar.stage import answers, head
 
 GOOD = head("GET", "/credentials", "Host: x")
@@ -126,6 +126,7 @@ async def test_who_takes_no_answers_gets_no_more_of_them() -> None:
     transport.write.side_effect = lambda _: one.pause_writing()
     one.data_received(GOOD * 3)
     for number in (1, 2, 3):
+        assert one.deadline <= asyncio.get_running_loop().time() + ARRIVAL
         assert transport.write.call_count == transport.pause_reading.call_count == number
         one.resume_writing()
         assert transport.resume_reading.call_count == number

@@ -185,7 +185,7 @@ class Connection(asyncio.Protocol):
             self._http.start_next_cycle()
             self._request = None
             self._begun = False
-            self.deadline = self._clock() + IDLE
+            self.deadline = self._clock() + (ARRIVAL if self._full else IDLE)
             self._crowd.refresh(self)
 
     def _wait(self) -> None:
