@@ -37,19 +37,29 @@ def build(*, everything: bool, controllers: bool) -> None:
 @click.option("--node", is_flag=True, help="With a node that runs pods; needs root and Debian's containerd.")
 @click.option("--audit", is_flag=True, help="With an audit log, audit.log in the directory.")
 @click.option(
+    "--image",
+    "images",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
+    help="For --node: an image to give it, as an archive of `docker save`; may be repeated.",
+)
+@click.option(
     "--directory",
     type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
     help="For the kubeconfig and the logs. Default: a temporary one; for up, down and status one in the cache.",
 )
-def cluster(action: str, *, controllers: bool, node: bool, audit: bool, directory: Path | None) -> None:
+def cluster(
+    action: str, *, controllers: bool, node: bool, audit: bool, images: tuple[Path, ...], directory: Path | None
+) -> None:
     """Start a cluster: `run` (the default) until Ctrl-C, `up` in the background until `down`."""
     kept = directory or background.default_directory()
     if action == "run":
-        run(Cluster(controllers=controllers, node=node, audit=audit, directory=directory), directory)
+        run(Cluster(controllers=controllers, node=node, audit=audit, directory=directory), directory, images)
     elif action == "up":
         options = {"--controllers": controllers, "--node": node, "--audit": audit}
         binaries.programs(*binaries.needed(controllers=controllers, node=node))  # where its progress is seen
-        background.up(kept, [option for option, chosen in options.items() if chosen])
+        given = [option for option, chosen in options.items() if chosen]
+        background.up(kept, [*given, *(f"--image={image}" for image in images)])
         tell(kept / "kubeconfig", background.remedy(kept))
     elif action == "down":
         click.echo("The cluster has ended." if background.down(kept) else f"No cluster is running in {kept}.")
@@ -59,7 +69,7 @@ def cluster(action: str, *, controllers: bool, node: bool, audit: bool, director
         raise ReportedError(f"No cluster is running in {kept}")
 
 
-def run(started: Cluster, directory: Path | None) -> None:
+def run(started: Cluster, directory: Path | None, images: tuple[Path, ...]) -> None:
     """Until a signal; its exception unwinds the start, too."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(0))
@@ -67,6 +77,8 @@ def run(started: Cluster, directory: Path | None) -> None:
         if directory:
             stack.enter_context(background.claimed(directory))
         stack.enter_context(started)
+        for image in images:
+            started.load_image(image)
         tell(started.kubeconfig, f"Logs are in {started.directory}. Ctrl-C ends it.")
         try:
             threading.Event().wait()
