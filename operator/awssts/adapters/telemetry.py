@@ -1,7 +1,7 @@
 """Metrics for Prometheus. What is told of each request is read when it is asked for, and leaves with the request."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -18,6 +18,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 
 from awssts import __version__
+from awssts.domain import errors
+from awssts.domain.errors import AwsstsError, ClusterConflict, ClusterForbidden, ClusterUnavailable, Retry
+from awssts.domain.plan import Cause
 
 _SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
 
@@ -89,6 +92,18 @@ class Telemetry:
         )
         self._queue = Gauge("awssts_queue_depth", "Requests that wait for a worker.", registry=registry)
         self._readings: list[tuple[Gauge, Callable[[], float]]] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin at zero: the first of something is no increase of a series that was not there before."""
+        for cause in Cause:
+            self._issuances.labels("success", cause.name.lower())
+        for reason in _reasons(AwsstsError):
+            self._issuances.labels("failure", reason)
+        for error in (ClusterUnavailable, ClusterConflict, ClusterForbidden):
+            self._cluster_errors.labels(error.__name__)
+        for result in ("success", "failure"):
+            self._restarts.labels(result)
 
     def issued(self, cause: str) -> None:
         """Count credentials that were issued."""
@@ -131,6 +146,14 @@ class Telemetry:
         for gauge, read in self._readings:
             gauge.set(read())  # in the thread that changes what is read
         return await asyncio.to_thread(generate_latest, self._registry)
+
+
+def _reasons(kind: type[AwsstsError]) -> Iterator[str]:
+    """Return the condition reasons that errors stand for, but for waiting: that is no failure."""
+    for below in kind.__subclasses__():
+        if below.__module__ == errors.__name__ and below.retry is not Retry.PERSON:
+            yield below.__name__
+        yield from _reasons(below)
 
 
 class _Requests:

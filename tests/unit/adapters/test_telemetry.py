@@ -97,3 +97,13 @@ def test_the_docs_list_all() -> None:
     listed = set(re.findall(r"^\| `(awssts_\w+)` \|", DOCS.read_text(), re.MULTILINE))
     suffix = re.compile(r"_(bucket|count|sum)$")
     assert listed == {suffix.sub("", name) for name, _ in samples(told()[0]) if name.startswith("awssts_")}
+
+
+def test_counters_begin_at_zero() -> None:
+    """Else Prometheus sees no increase when the first comes."""
+    found = samples(Telemetry())
+    assert found["awssts_issuances_total", frozenset({"success", "first"})] == 0
+    assert found["awssts_issuances_total", frozenset({"failure", "StsUnavailable"})] == 0
+    assert found["awssts_cluster_errors_total", frozenset({"ClusterForbidden"})] == 0
+    assert found["awssts_rollout_restarts_total", frozenset({"failure"})] == 0
+    assert ("awssts_issuances_total", frozenset({"failure", "AwaitingTokenCode"})) not in found
