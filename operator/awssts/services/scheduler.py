@@ -44,6 +44,7 @@ class Scheduler:
         self._due: dict[Name, datetime] = {}
         self._heap: list[tuple[datetime, Name]] = []
         self._earlier = asyncio.Event()
+        self._looked_at: float | None = None  # when what is due was queued last, by the loop's clock
         self._stopping = False
 
     def add(self, name: Name) -> None:
@@ -74,9 +75,18 @@ class Scheduler:
 
     @property
     def lag(self) -> timedelta:
-        """How long the oldest name has waited for a worker; zero when none does."""
-        oldest = next(iter(self._queued.values()), None)
-        return max(self._clock() - oldest, timedelta()) if oldest is not None else timedelta()
+        """How long the oldest name has waited for a worker, or to be queued for one; zero when none does."""
+        now = self._clock()
+        queued = next(iter(self._queued.values()), now)
+        return max(now - queued, self._overdue(now), timedelta())
+
+    def _overdue(self, now: datetime) -> timedelta:
+        """How long the first name has been due; no longer than nobody looked: the wall clock may have been set."""
+        self._drop_replaced()
+        overdue = now - self._heap[0][0] if self._heap else timedelta()
+        if self._looked_at is None:
+            return overdue
+        return min(overdue, timedelta(seconds=asyncio.get_running_loop().time() - self._looked_at))
 
     async def run(self) -> None:
         """Work until cancelled; what is being worked on then is finished first."""
@@ -108,7 +118,7 @@ class Scheduler:
 
     def _release_due(self) -> float:
         """Queue what is due; return the seconds until the next is."""
-        now = self._clock()
+        now, self._looked_at = self._clock(), asyncio.get_running_loop().time()
         self._drop_replaced()
         while self._heap and self._heap[0][0] <= now:
             _, name = heapq.heappop(self._heap)

@@ -274,6 +274,51 @@ def test_lag_is_how_long_the_oldest_waits_for_a_worker() -> None:
     run(main())
 
 
+class Hung(Scheduler):
+    """Looks once what is due, and never again."""
+
+    async def _tick(self) -> None:
+        self._release_due()
+        await asyncio.Event().wait()
+
+
+def test_lag_is_also_how_long_nobody_has_seen_that_a_name_is_due() -> None:
+    async def main() -> None:
+        scheduler = Hung(Worked(), now)
+        task = asyncio.create_task(scheduler.run())
+        await asyncio.sleep(0)
+        scheduler.add_at(A, after(50))
+        scheduler.add_at(A, after(100))
+        await asyncio.sleep(90)
+        assert scheduler.lag == timedelta(), "the earlier time was replaced"
+        await asyncio.sleep(610)
+        assert (scheduler.lag, scheduler.depth) == (timedelta(seconds=600), 0)
+        task.cancel()
+        await asyncio.wait([task])
+
+    run(main())
+
+
+def test_a_clock_that_is_set_forward_is_no_lag() -> None:
+    async def main() -> None:
+        offset = timedelta()
+        scheduler = Scheduler(Worked(), lambda: now() + offset)
+        task = asyncio.create_task(scheduler.run())
+        scheduler.add_at(A, after(3600))
+        await asyncio.sleep(10)
+        offset = timedelta(days=1)
+        lags = []
+        for _ in range(60):
+            lags.append(scheduler.lag)
+            await asyncio.sleep(1)
+        assert timedelta() < max(lags) <= timedelta(seconds=30)
+        assert lags[-1] == timedelta()
+        task.cancel()
+        await asyncio.wait([task])
+
+    run(main())
+
+
 def test_times_that_were_replaced_take_no_memory_for_ever() -> None:
     async def main() -> None:
         scheduler = Scheduler(worked := Worked(), now)
