@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ from awssts.entry.health import Check, HealthServer
 from awssts.lead import Lead
 from awssts.services.answers import Asker
 from awssts.services.devices import Devices
+from awssts.services.echoes import Echoes
 from awssts.services.intake import Intake
 from awssts.services.issuance import Issuance
 from awssts.services.judging import Judging
@@ -42,6 +44,7 @@ from awssts.services.slots import Slots
 from awssts.services.stamps import Stamps
 from awssts.settings import Admission, Settings
 from awssts.starting import Start, Stopped
+from awssts.vitals import Vitals
 
 if TYPE_CHECKING:
     from awssts.adapters.telemetry import Telemetry  # brings 3 MB of prometheus_client
@@ -73,7 +76,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
     lead = Lead(settings.election, LeaseCluster(configuration), now)
     stamps = Stamps(cluster, settings.admission.namespace, now) if settings.admission else None
     telemetry = _telemetry() if settings.metrics_port is not None else None
-    start = Start(stop or asyncio.Event())
+    vitals, start = Vitals(telemetry), Start(stop or asyncio.Event())
     services = Background(start.stop)
     ready: dict[str, Check] = {"cluster": lambda: start.unreached}
     if settings.admission is not None:
@@ -83,7 +86,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
     try:
         if telemetry is not None and settings.metrics_port is not None:
             telemetry.follow(lambda: lead.held)
-            services.start(_probes(settings.metrics_port, telemetry, lead, ready).run)
+            services.start(_probes(settings.metrics_port, telemetry, vitals, ready).run)
         with contextlib.suppress(Stopped):
             await start.until_answered(lambda: cluster.check(settings.namespaces))
             if settings.admission is not None and stamps is not None:
@@ -93,7 +96,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
             start.reached()
             await start.unless_stopped(lead.take())
             async with lead.kept(start.stop):
-                await _work(settings, cluster, stamps, telemetry, lead, start)
+                await _work(settings, cluster, stamps, vitals, lead, start)
         services.raise_failure()
         log.info("stopped")
     finally:
@@ -116,7 +119,7 @@ async def _work(
     settings: Settings,
     cluster: Cluster,
     stamps: Stamps | None,
-    telemetry: "Telemetry | None",
+    vitals: Vitals,
     lead: Lead,
     start: Start,
 ) -> None:
@@ -125,7 +128,7 @@ async def _work(
     observations = await start.until_answered(lambda: _observed(cluster, settings))
     if stamps is None and observations.policies:
         log.warning("no admission webhook: what policies ask of who applied a request is unknown")
-    called = telemetry.called if telemetry else None
+    called = vitals.telemetry.called if vitals.telemetry else None
     sts = Sts(threads=settings.sts_concurrency, rate=settings.sts_rate, called=called)
     iam, rest = Iam(called), Rest()
     asker = Asker(cluster, rest, iam)
@@ -153,13 +156,11 @@ async def _work(
         observations=observations,
         clock=now,
         region=settings.region,
-        telemetry=telemetry or Silence(),
+        telemetry=vitals.telemetry or Silence(),
     )
     scheduler = Scheduler(reconciler.reconcile, now, workers=settings.workers, allowed=lambda: lead.held)
     intake = Intake(observations, reconciler, scheduler, settings.shard.has)
-    if telemetry is not None:
-        telemetry.observe(standings=observations.standings, backlog=scheduler)
-    lead.at_work(scheduler)
+    vitals.at_work(scheduler, observations)
     background = Background(start.stop, events.run, scheduler.run, lambda: _sweep(cluster, settings.namespaces, intake))
     log.info("starting", version=__version__, targets=len(observations.targets()))
     registry = handlers.registry(
@@ -180,10 +181,10 @@ def _telemetry() -> "Telemetry":
     return Telemetry()
 
 
-def _probes(port: int, telemetry: "Telemetry", lead: Lead, ready: Mapping[str, Check]) -> HealthServer:
+def _probes(port: int, telemetry: "Telemetry", vitals: Vitals, ready: Mapping[str, Check]) -> HealthServer:
     return HealthServer(
         port=port,
-        live={"schedule": lead.stuck},
+        live={"schedule": vitals.stuck, "watch": vitals.deaf},
         ready=ready,
         metrics=telemetry.text,
         content_type=telemetry.content_type,
@@ -193,7 +194,7 @@ def _probes(port: int, telemetry: "Telemetry", lead: Lead, ready: Mapping[str, C
 async def _observed(cluster: Cluster, settings: Settings) -> Observations:
     """Return what decisions rest on before the first is made: targets, so that nothing live is issued again, and
     policies with the namespaces they select by, so that none is passed over; labelled keys, for their digests."""
-    observations = Observations()
+    observations = Observations(Echoes(time.monotonic, apart=bool(settings.namespaces)))
     if settings.policies:
         async for policy in cluster.policies():
             observations.see_policy(policy)

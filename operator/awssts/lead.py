@@ -1,4 +1,4 @@
-"""Whether this process is the one that works, and what probes are told of it."""
+"""Whether this process is the one that works."""
 
 import asyncio
 import contextlib
@@ -6,19 +6,16 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
 from awssts.adapters.leases import LeaseCluster
 from awssts.adapters.watchdog import Watchdog
 from awssts.services.leadership import Leadership
-from awssts.services.scheduler import Scheduler
 from awssts.settings import Election
 
 log = structlog.get_logger(__name__)
-
-STUCK = timedelta(minutes=5)  # no call takes as long: whoever waits so long for a worker waits for ever
 
 
 class Lead:
@@ -32,7 +29,6 @@ class Lead:
             identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
             name = election.namespace, election.name
             self._leadership = Leadership(cluster, name, identity, clock, time.monotonic, self._watchdog.end_at)
-        self._scheduler: Scheduler | None = None
         self._taken = False
 
     async def take(self) -> None:
@@ -82,16 +78,7 @@ class Lead:
             await self.release()
         await self._cluster.close()
 
-    def at_work(self, scheduler: Scheduler) -> None:
-        """Tell probes what is worked on."""
-        self._scheduler = scheduler
-
     @property
     def held(self) -> bool:
         """Whether this process works, or is about to."""
         return self._taken and (self._leadership is None or self._leadership.leads)
-
-    def stuck(self) -> str:
-        """Say why the process should be started again; nothing where all is well."""
-        lag = self._scheduler.lag if self._scheduler else timedelta()
-        return f"a request has waited for {lag.total_seconds():.0f} s for a worker" if lag > STUCK else ""

@@ -187,3 +187,24 @@ def test_metrics(launch: Launch, space: Workspace, user: User) -> None:
     assert value(port, "awssts_leader") == 1
     space.delete_request()
     eventually(lambda: value(port, "awssts_request_ready", labels) is None, "its series to leave with it")
+
+
+def test_a_deaf_watch_is_seen(
+    launch: Launch, proxy: ApiProxy, proxied: Path, sts: StrictSts, space: Workspace, user: User
+) -> None:
+    """Only that the operator's own writes do not come back tells of it."""
+    port = free_port()
+    sts.fault("expiry", seconds=15, access_key_id=user.access_key_id)
+    space.keys(user)
+    space.request()
+    operator = launch(proxied, options=[f"--metrics-port={port}"])
+    operator.start()
+    issued = space.until_ready()["accessKeyId"]
+    eventually(lambda: value(port, "awssts_watch_lag_seconds") == 0, "our own writes")
+    proxy.disturb("hang", "GET", r"/(awsstsrequests|secrets)\?.*watch=", count=None)
+    proxy.cut_watches()
+    space.until_renewed(issued)
+    eventually(lambda: (value(port, "awssts_watch_lag_seconds") or 0) > 3, "the lag")
+    assert probe(port, "healthz") == (200, "schedule: ok\nwatch: ok\n"), "it may pass"
+    proxy.clear()
+    eventually(lambda: value(port, "awssts_watch_lag_seconds") == 0, "its end")

@@ -88,7 +88,14 @@ class Telemetry:
         )
         self._leader = Gauge("awssts_leader", "1 where this process leads, else 0.", registry=registry)
         self._lag = Gauge(
-            "awssts_schedule_lag_seconds", "How long the oldest request has waited for a worker.", registry=registry
+            "awssts_schedule_lag_seconds",
+            "How long the oldest request that is due has not been worked on.",
+            registry=registry,
+        )
+        self._watch_lag = Gauge(
+            "awssts_watch_lag_seconds",
+            "How long the oldest write has not come back through the watches; 0 where all have.",
+            registry=registry,
         )
         self._queue = Gauge("awssts_queue_depth", "Requests that wait for a worker.", registry=registry)
         self._readings: list[tuple[Gauge, Callable[[], float]]] = []
@@ -133,11 +140,12 @@ class Telemetry:
         """Read when metrics are asked for whether this process leads."""
         self._readings.append((self._leader, leads))
 
-    def observe(self, *, standings: Standings, backlog: Backlog) -> None:
+    def observe(self, *, standings: Standings, backlog: Backlog, watch_lag: Callable[[], float]) -> None:
         """Read these when metrics are asked for."""
         self._readings += [
             (self._lag, lambda: backlog.lag.total_seconds()),  # noqa: PLW0108 - it is another each time
             (self._queue, lambda: backlog.depth),
+            (self._watch_lag, watch_lag),
         ]
         self._registry.register(_Requests(standings))
 

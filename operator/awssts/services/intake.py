@@ -33,6 +33,7 @@ class Intake:
 
     def request_changed(self, name: Name, body: dict[str, Any]) -> None:
         """A request is there, new or changed."""
+        self._seen.echoes.requests.told(name, _version(body))
         if not self._serves(name[0]):
             return
         if body["metadata"].get("deletionTimestamp"):
@@ -47,6 +48,7 @@ class Intake:
 
     def secret_changed(self, name: Name, secret: dict[str, Any]) -> None:
         """A labelled Secret is there, new or changed."""
+        self._seen.echoes.secrets.told(name, _version(secret))
         if not self._serves(name[0]):
             return
         match secret["metadata"]["labels"].get(names.TYPE_LABEL):
@@ -106,3 +108,7 @@ class Intake:
     def _wake_all(self, users: set[Name]) -> None:
         for user in users:
             self._scheduler.add(user)
+
+
+def _version(body: dict[str, Any]) -> int:
+    return int(body["metadata"]["resourceVersion"])

@@ -1,5 +1,6 @@
 """What this process has seen of the cluster, in as few bytes as decisions need: no secret is kept."""
 
+import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from awssts.domain.resources import Spec
 from awssts.domain.status import MFA_SATISFIED, READY, Status
 from awssts.domain.target import Target, observe
 from awssts.domain.view import UNKNOWN, Rewritten, Unknown
+from awssts.services.echoes import Echoes
 
 Name = tuple[str, str]  # namespace and name
 
@@ -56,9 +58,14 @@ class Memory:
 
 
 class Observations:
-    """Targets, labelled inputs and requests by name."""
+    """Targets, labelled inputs and requests by name.
 
-    def __init__(self) -> None:
+    Args:
+        echoes: whether the watches that tell of them still deliver.
+    """
+
+    def __init__(self, echoes: Echoes | None = None) -> None:
+        self.echoes = echoes or Echoes(time.monotonic)
         self._targets: dict[Name, Target] = {}
         self._prints: dict[Name, Mapping[str, str]] = {}
         self._memories: dict[Name, Memory] = {}
@@ -100,6 +107,7 @@ class Observations:
         """Forget a request that is gone."""
         if (memory := self._memories.pop(name, None)) is not None:
             self._leave(name, memory)
+            self.echoes.requests.gone(name)
 
     def _leave(self, name: Name, memory: Memory) -> None:
         used = name[0], memory.credentials_secret
@@ -178,6 +186,7 @@ class Observations:
 
     def lose_target(self, name: Name, uid: str | None = None) -> Target | None:
         """Take in that the Secret is gone; return what it was if that is news."""
+        self.echoes.secrets.gone(name)
         known = self._targets.get(name)
         if known is None or (uid is not None and known.uid != uid):
             return None

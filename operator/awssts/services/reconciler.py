@@ -226,7 +226,7 @@ class Reconciler:
                 del self._claims[claimed]
         if cause in {Cause.MISSING, Cause.ALTERED}:
             memory.repaired_at = self._clock()
-        self._seen.see_target(written)
+        self._saw_own(written)
         self._telemetry.issued(cause.name.lower())
         if isinstance(view.judged, Judgement) and view.judged.decision is not None:
             decided = view.judged.decision.mfa
@@ -248,10 +248,16 @@ class Reconciler:
         if credentials is None:
             self._seen.spoil_target(claimed, target)
             raise TargetChanged("the target Secret was altered meanwhile")
-        self._seen.see_target(await self._cluster.apply_secret(secret.rewritten(view, credentials, target)))
+        self._saw_own(await self._cluster.apply_secret(secret.rewritten(view, credentials, target)))
         memory.rewritten = Rewritten(layout_digest(view.spec, view.target_region), self._clock())
         log.info("rewritten", namespace=claimed[0], name=view.request.identity.name, secret=claimed[1])
         return self._known_target(view)
+
+    def _saw_own(self, written: Json) -> None:
+        """Take in a target that was just written; the watch is to tell of it, too."""
+        self._seen.see_target(written)
+        name = written["namespace"], written["name"]
+        self._seen.echoes.secrets.wrote(name, int(written["resourceVersion"]))
 
     def _known_target(self, view: View) -> Target | None:
         found = self._seen.target((view.request.identity.namespace, view.request.target_name))
@@ -333,6 +339,7 @@ class Reconciler:
         if written is None:
             return
         memory.told = int(written["resourceVersion"])
+        self._seen.echoes.requests.wrote((request.identity.namespace, request.identity.name), memory.told)
         if _same(written, request):
             memory.written = memory.told  # our own write is all that is new in it
         if (event := conditions.event(before, after)) is not None:

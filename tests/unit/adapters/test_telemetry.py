@@ -26,7 +26,7 @@ def told() -> tuple[Telemetry, list[tuple[tuple[str, str], Standing]]]:
     ]
     telemetry = Telemetry()
     telemetry.follow(lambda: True)
-    telemetry.observe(standings=lambda: requests, backlog=Backlog())
+    telemetry.observe(standings=lambda: requests, backlog=Backlog(), watch_lag=lambda: 0.25)
     telemetry.issued("first")
     telemetry.failed("AccessDenied")
     telemetry.decided("global", "Required")
@@ -62,6 +62,7 @@ def test_what_is_told() -> None:
     assert found["awssts_rollout_restarts_total", frozenset({"failure"})] == 1
     assert found["awssts_aws_call_duration_seconds_count", frozenset({"sts", "GetSessionToken", "Success"})] == 1
     assert found["awssts_schedule_lag_seconds", frozenset()] == 1.5
+    assert found["awssts_watch_lag_seconds", frozenset()] == 0.25
     assert found["awssts_queue_depth", frozenset()] == 3
     assert found["awssts_leader", frozenset()] == 1
 
@@ -76,7 +77,7 @@ async def test_what_the_loop_changes_is_read_by_it() -> None:
             return 0
 
     telemetry = Telemetry()
-    telemetry.observe(standings=list, backlog=Here())
+    telemetry.observe(standings=list, backlog=Here(), watch_lag=lambda: 0.0)
     await telemetry.text()
     assert readers == {threading.current_thread()}
 

@@ -58,7 +58,8 @@ def target(**metadata: str) -> Json:
 
 
 def credentials(data: dict[str, str]) -> Json:
-    metadata = {"namespace": "team", "name": KEYS[1], "labels": {names.TYPE_LABEL: names.CREDENTIALS}}
+    labels = {names.TYPE_LABEL: names.CREDENTIALS}
+    metadata = {"namespace": "team", "name": KEYS[1], "resourceVersion": "10", "labels": labels}
     return {"metadata": metadata, "data": data}
 
 

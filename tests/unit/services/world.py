@@ -12,6 +12,7 @@ from awssts.domain.policy import Decision
 from awssts.domain.request import parse
 from awssts.domain.status import READY, RECONCILING, STALLED, Condition, Status
 from awssts.services.devices import Devices
+from awssts.services.echoes import Echoes
 from awssts.services.intake import Intake
 from awssts.services.issuance import Issuance
 from awssts.services.judging import Judging
@@ -82,6 +83,7 @@ class World:
         self._loop = asyncio.Runner()
         self.cluster.watches.append(self.deliver)
         self._watched: set[Name] = set()
+        self.deaf: set[str] = set()  # kinds whose watch delivers nothing
         self._process = self._started()
 
     def close(self) -> None:
@@ -90,7 +92,7 @@ class World:
     # The operator.
 
     def _started(self) -> Process:
-        seen, due = Observations(), Due()
+        seen, due = Observations(Echoes(lambda: self.clock().timestamp())), Due()
         nobody: Any = Nobody()
         devices = Devices(self.cluster, self.clock, since=self.clock())
         slots = Slots(16, self.clock, wake=due.add)
@@ -134,6 +136,10 @@ class World:
                     self._process.observations.see_target(secret["metadata"])
                 case names.CREDENTIALS:
                     self._process.observations.see_credentials(name, secret["data"])
+        self.relist()
+
+    def relist(self) -> None:
+        """Begin the watches anew."""
         for request in self.cluster.requests.values():
             self.deliver("ADDED", "request", request)
         for secret in self.cluster.secrets.values():
@@ -141,6 +147,8 @@ class World:
 
     def deliver(self, event: str, kind: str, found: Json) -> None:
         """What kopf calls when a watch tells of an object; that of Secrets is for labelled ones."""
+        if kind in self.deaf:
+            return
         intake = self._process.intake
         name = found["metadata"]["namespace"], found["metadata"]["name"]
         if kind == "request":
@@ -154,6 +162,10 @@ class World:
         elif name in self._watched:
             self._watched.discard(name)
             intake.secret_deleted(name, found)
+
+    def sweep(self) -> None:
+        """Compare with all targets that there are."""
+        self._loop.run(self._process.intake.sweep(self.cluster.target_metadata(())))
 
     def settle(self) -> None:
         """Have the operator do all that is to be done now."""
@@ -222,6 +234,11 @@ class World:
         self.until(renewal - timedelta(seconds=1))
 
     # Administrators.
+
+    @property
+    def lag(self) -> float:
+        """Seconds for which a watch has not told of what was written."""
+        return self._process.observations.echoes.lag
 
     @property
     def slots(self) -> Slots:
