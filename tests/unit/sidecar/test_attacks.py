@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import resource
 import socket
 import struct
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +13,7 @@ import pytest
 
 from awssts.entry.sidecar import connection, server
 from awssts.entry.sidecar.connection import Crowd
-from tests.unit.sidecar.samples import process_file, secrets_in, vended
+from tests.unit.sidecar.samples import secrets_in, vended
 from tests.unit.sidecar.stage import TOKEN, Answer, Stage, answers, client, head, running
 
 PARTS = [part.encode() for part in secrets_in(vended(1))]
@@ -251,24 +250,6 @@ async def test_pipelining(stage: Stage) -> None:
     good, wrong = stage.get(), stage.get(token="wrong")
     assert await stage.status((good + wrong) * 100) == [200, 403] * 100
     assert await stage.status(good, good + b"nonsense\r\n\r\n" + good) == [200, 200, 400]
-
-
-async def test_who_asks_and_never_reads(hurried: Stage) -> None:
-    """Answers to him don't fill the memory, and he is cut off."""
-    hurried.mounted.write(process_file(vended(1), SessionToken="t" * 60_000))  # buffers are soon full
-    hurried.sidecar.vendor.look()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    async with client(hurried.port) as (_, writer):
-        asking = asyncio.create_task(ask_on_and_on(writer, hurried.get() * 100))
-        with pytest.raises(ConnectionError):
-            await asyncio.wait_for(asking, 60)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000  # kB
-
-
-async def ask_on_and_on(writer: asyncio.StreamWriter, data: bytes) -> None:
-    while True:
-        writer.write(data)
-        await writer.drain()
 
 
 async def test_http_1_0(stage: Stage) -> None:

@@ -4,6 +4,7 @@ import http.client
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -155,6 +156,13 @@ def get(sidecar: SidecarProcess, connection: http.client.HTTPConnection) -> int:
     return answer.status
 
 
+def memory(sidecar: SidecarProcess, kind: str) -> int:
+    """Return what the system says of it, in kB."""
+    lines = Path(f"/proc/{sidecar.process.pid}/status").read_text().splitlines()
+    (size,) = [int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")]
+    return size
+
+
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[SidecarProcess]:
     sidecar = SidecarProcess(tmp_path, "--health-address=127.0.0.1")
@@ -194,9 +202,20 @@ def test_its_size(running: SidecarProcess, kept: http.client.HTTPConnection) -> 
     """After a thousand requests it still has the megabytes that were promised."""
     for _ in range(1000):
         assert get(running, kept) == 200
-    lines = Path(f"/proc/{running.process.pid}/status").read_text().splitlines()
-    (size,) = [int(line.split()[1]) for line in lines if line.startswith("VmRSS")]
-    assert size < 30_000
+    assert memory(running, "VmRSS") < 30_000
+
+
+def test_who_asks_and_never_reads(running: SidecarProcess, kept: http.client.HTTPConnection) -> None:
+    """Answers to him don't fill the memory, and he is cut off."""
+    running.mounted.write(process_file(vended(2, None), SessionToken="t" * 60_000))  # buffers are soon full
+    wait_until(lambda: vended(2).access_key_id in running.process.log_tail(), timeout=10, what="the long answer")
+    assert get(running, kept) == 200
+    before = memory(running, "VmHWM")
+    host, token = f"127.0.0.1:{running.port}", running.token_file.read_text()
+    asked = f"GET /credentials HTTP/1.1\r\nHost: {host}\r\nAuthorization: {token}\r\n\r\n".encode() * 200_000
+    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as mute, pytest.raises(ConnectionError):
+        mute.sendall(asked)
+    assert memory(running, "VmHWM") - before < 4_000
 
 
 def test_its_start_takes_little_cpu(tmp_path: Path) -> None:
