@@ -127,3 +127,9 @@ def test_the_reference_of_fields_is_what_the_crds_say(name: str, text: str) -> N
 )
 def test_defaults_have_a_column_of_their_own(description: str, told: tuple[str, str]) -> None:
     assert fields.split(description) == told
+
+
+def test_every_document_is_in_the_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    listed = {link.partition("#")[0] for link in LINK.findall(index.read_text())}
+    assert {path.name for path in index.parent.glob("*.md")} - {index.name} <= listed
