@@ -126,8 +126,6 @@ async def _work(
     """Work as the one that leads, until stopped."""
     devices = Devices(cluster, now, since=now())
     observations = await start.until_answered(lambda: _observed(cluster, settings))
-    if stamps is None and observations.policies:
-        log.warning("no admission webhook: what policies ask of who applied a request is unknown")
     called = vitals.telemetry.called if vitals.telemetry else None
     sts = Sts(threads=settings.sts_concurrency, rate=settings.sts_rate, called=called)
     iam, rest = Iam(called), Rest()
@@ -149,7 +147,7 @@ async def _work(
             callers=sts,
             slots=slots,
             clock=now,
-            applicant=stamps.applicant if stamps else _nobody,
+            applicant=stamps.applicant if stamps else Unstamped().applicant,
             plugins=plugins.installed(),
         ),
         events=events,
@@ -225,9 +223,18 @@ async def connection(configuration: Configuration) -> kopf.ConnectionInfo:
     )
 
 
-async def _nobody(_: Request) -> str:
-    """Say that nobody is known to have applied a request: who has no key for stamps can't tell genuine ones."""
-    return NO_WEBHOOK
+class Unstamped:
+    """Says that nobody is known to have applied a request: who has no key for stamps can't tell genuine ones."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    async def applicant(self, _: Request) -> str:
+        """Say so; the log hears it once, when a policy first judges a request."""
+        if not self._told:
+            log.warning("no admission webhook: what policies ask of who applied a request is unknown")
+            self._told = True
+        return NO_WEBHOOK
 
 
 async def _sweep(cluster: Cluster, namespaces: Sequence[str], intake: Intake) -> None:

@@ -23,7 +23,7 @@ from awssts.domain.status import (
     Status,
     timestamp,
 )
-from awssts.domain.target import Target
+from awssts.domain.target import Target, inputs_digest
 from awssts.domain.view import Unknown
 
 WAITING = "Waiting"  # the reason for a wait that is no failure: for a TOTP step, or another request's call
@@ -201,14 +201,20 @@ def _decided(request: Request, judged: Judgement | Unknown | None) -> MfaStatus 
 
 
 def _mfa(request: Request, target: Target | None, problem: Trouble | None, now: datetime) -> Condition:
-    """Say whether the device answered for the credentials that are there, and no code is wanted."""
+    """Say whether the device answered for the credentials that are there, and no code is wanted.
+
+    The request is as policies have it carried out.
+    """
     if problem is not None and problem.reason in _OF_MFA:
         return _condition(request, MFA_SATISFIED, "False", problem.reason, problem.message, now)
     if target is not None and (ends := code_wanted_before(request, target, now)) is not None:
         message = f"a code is needed before the MFA session ends at {timestamp(ends)}: {_how_to_give_a_code(request)}"
         return _condition(request, MFA_SATISFIED, "False", "AwaitingTokenCode", message, now)
-    if target is not None and target.live(now):
-        return _condition(request, MFA_SATISFIED, "True", "Authenticated", "a code of the device was accepted", now)
+    if target is not None and target.live(now) and isinstance(request.spec, Spec):
+        if target.inputs_digest == inputs_digest(request.spec):  # the device is one of them
+            return _condition(request, MFA_SATISFIED, "True", "Authenticated", "a code of the device was accepted", now)
+        message = "the credentials that are there were issued for another spec: no code was used yet for this one"
+        return _condition(request, MFA_SATISFIED, "False", "Pending", message, now)
     return _condition(request, MFA_SATISFIED, "False", "Pending", "no code was used yet", now)
 
 

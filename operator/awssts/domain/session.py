@@ -65,6 +65,10 @@ class Ledger:
         )
         return replace(self, sessions=(*kept, session))
 
+    def of_key(self, key_digest: str) -> "Ledger":
+        """Return it with the sessions of that key only."""
+        return replace(self, sessions=tuple(found for found in self.sessions if found.key_digest == key_digest))
+
     def without(self, session: Session) -> "Ledger":
         """Return it without a session that STS takes no longer."""
         return replace(self, sessions=tuple(found for found in self.sessions if found != session))

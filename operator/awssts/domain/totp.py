@@ -67,7 +67,6 @@ def usable_step(now: datetime, since: datetime, used: int) -> int:
     It begins after ``since`` (what another process used before, we can't know), comes after the last one
     ``used``, and has three seconds left.
     """
-    since = min(since, now)  # the clock may have been set back
     step = max(step_at(now), step_at(since) + 1, used + 1)
     if step == step_at(now) and begin(step + 1) - now < timedelta(seconds=LEAST_LEFT):
         step += 1

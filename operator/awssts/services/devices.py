@@ -73,6 +73,8 @@ class Devices:
             await self._write(device, recorded, code, step, now)
         except ClusterConflict:
             raise Later(totp.begin(step + 1), "the next usable code begins", quiet=True) from None
+        if totp.step_at(self._clock()) != step:  # the write took that long: AWS may take the code no more
+            raise Later(totp.begin(totp.step_at(self._clock()) + 1), "the next usable code begins", quiet=True)
         return code
 
     async def take_given(self, device: Device, code: str, seed: Seed | None = None) -> None:
@@ -97,6 +99,7 @@ class Devices:
                     raise
 
     def _usable(self, serial_number: str, used: Record, now: datetime) -> int:
+        self._since = min(self._since, now)  # the clock was set back: what was used since is remembered and recorded
         step = totp.usable_step(now, self._since, used.step)
         if step != totp.step_at(now):
             raise Later(totp.begin(step), f"the next usable code of {serial_number} begins")

@@ -108,10 +108,13 @@ class Issuance:
         code = await self._sessions.code(view, credential)
         assert view.spec.mfa is not None  # noqa: S101 - only called with a device
         try:
-            return await self._role(view, credential.key, role, serial=view.spec.mfa.serial_number, code=code)
+            given = await self._role(view, credential.key, role, serial=view.spec.mfa.serial_number, code=code)
         except InvalidTokenCode:
             if not self._sessions.by_person(view):
                 raise
+        else:
+            self._sessions.accepted(view, credential)
+            return given
         raise self._sessions.refused(view, credential)
 
     async def _chained(self, view: View, credential: Credential, role: Role) -> Issued:

@@ -143,6 +143,11 @@ class Turn:
             self.news = self.news or session is not None
             self.ledger = await self._ledgers.keep(self._place, self.ledger, session)
 
+    async def purge(self, key_digest: str) -> None:
+        """Drop the sessions of other keys than that: theirs was changed, and they would live for hours."""
+        if any(session.key_digest != key_digest for session in self.ledger.sessions):
+            self.ledger = await self._ledgers.write(self._place, self.ledger.of_key(key_digest))
+
     async def drop(self, session: Session) -> None:
         """Drop a session that STS takes no longer."""
         self.ledger = await self._ledgers.write(self._place, self.ledger.without(session))

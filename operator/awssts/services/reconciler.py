@@ -256,8 +256,9 @@ class Reconciler:
     def _saw_own(self, written: Json) -> None:
         """Take in a target that was just written; the watch is to tell of it, too."""
         self._seen.see_target(written)
-        name = written["namespace"], written["name"]
-        self._seen.echoes.secrets.wrote(name, int(written["resourceVersion"]))
+        if observe(written).labelled:  # where a webhook took the label off, no watch tells of it
+            name = written["namespace"], written["name"]
+            self._seen.echoes.secrets.wrote(name, int(written["resourceVersion"]))
 
     def _known_target(self, view: View) -> Target | None:
         found = self._seen.target((view.request.identity.namespace, view.request.target_name))

@@ -79,6 +79,7 @@ class Sessions:
         """
         place = _place(view, credential)
         async with self._ledgers.turn(view, place) as turn:
+            await turn.purge(credential.key.digest)
             kept = turn.ledger.find(lifetime, credential.key.digest, _demanded(view))
             given = await self._persons_code(view)
             wants_another = given or view.outcome.get("forced")
@@ -129,6 +130,10 @@ class Sessions:
         place = _place(view, credential)
         self._refused[place.name] = "the last code was wrong or had been used before"
         return self._awaiting_code(view, place)
+
+    def accepted(self, view: View, credential: Credential) -> None:
+        """Take in that AWS took the code: what was wrong with one before is told no more."""
+        self._refused.pop(_place(view, credential).name, None)
 
     async def discard(self, view: View, credential: Credential, session: Session) -> None:
         """Drop a session that STS takes no longer.

@@ -301,6 +301,25 @@ def test_a_role_for_two_hours_takes_a_persons_code_each_time(stage: Stage, proce
     process.settle()
     assert asked(stage) == "AwaitingTokenCode"
     assert "wrong" in stage.message("reports", MFA_SATISFIED)
+    give(stage, stage.code(PHONE), **ROLE, duration="2h")
+    process.settle()
+    assert stage.told("reports") == "True Issued"
+    stage.let_pass(process, 2 * HOUR)
+    assert asked(stage) == "AwaitingTokenCode"
+    assert "wrong" not in stage.message("reports", MFA_SATISFIED), "the right one has cleared it"
+
+
+def test_credentials_without_a_code_are_none_with_mfa(stage: Stage, process: Process) -> None:
+    """They stay while a code is waited for, and nobody says that the device answered."""
+    stage.apply("reports")
+    process.settle()
+    assert stage.told("reports") == "True Issued"
+    stage.apply("reports", mfa=device("arn:aws:iam::123456789012:mfa/none"))
+    process.settle()
+    assert stage.told("reports") == "True RenewalFailing"
+    found = stage.status("reports").condition(MFA_SATISFIED)
+    assert found is not None
+    assert (found.status, found.reason) == ("False", "Pending")
 
 
 def test_a_code_where_a_seed_is_given_too(stage: Stage, process: Process) -> None:

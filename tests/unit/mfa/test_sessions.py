@@ -362,6 +362,47 @@ def test_with_another_key_the_old_sessions_go(stage: Stage, process: Process) ->
     assert [session["KeyDigest"] for session in stage.cluster.kept()] == [OTHER_KEY.digest]
 
 
+def test_sessions_of_another_key_go_though_no_code_comes(stage: Stage, process: Process) -> None:
+    """They would live on for hours, of a key that was changed perhaps because somebody had it."""
+    stage.apply("reports", {names.TOKEN_CODE: stage.code(PHONE)}, mfa=device(PHONE, person=True))
+    process.settle()
+    assert len(stage.cluster.kept()) == 1
+    stage.give("reports-iam", key_data(OTHER_KEY))
+    stage.apply("reports", {names.RENEW: "1"}, mfa=device(PHONE, person=True))
+    stage.let_pass(process, STEP)
+    assert stage.told("reports") == "True RenewalFailing"
+    assert stage.cluster.kept() == []
+
+
+@pytest.mark.parametrize("ahead", [45, 300, 3600, 24 * 3600], ids=lambda seconds: f"{seconds} s")
+def test_a_clock_that_was_ahead_at_the_start(stage: Stage, ahead: int) -> None:
+    """As where NTP sets it after a boot: nobody waits for the time at which the process seemed to start."""
+    process = stage.process(ahead * SECOND)
+    process.offset = timedelta()
+    stage.apply("reports", mfa=device())
+    stage.let_pass(process, 2 * STEP)
+    assert stage.told("reports") == "True Issued"
+    assert stage.sts.refused == 0
+
+
+def test_a_code_whose_record_was_written_too_slowly(stage: Stage, process: Process) -> None:
+    """It may be over: another is used, and this one by nobody."""
+    stage.apply("reports", mfa=device())
+    flight = until(process, "cluster", pause=1)
+    while not recording_at_work(stage, flight):
+        flight.step()
+    stage.clock.advance(2 * STEP)
+    stage.let_pass(process, 2 * STEP)
+    assert stage.told("reports") == "True Issued"
+    assert stage.sts.refused == 0
+    assert stage.sts.codes == 1
+
+
+def recording_at_work(stage: Stage, flight: Flight) -> bool:
+    """Whether a step is on record, and its answer still awaited."""
+    return bool(stage.cluster.steps(SERIAL)) and not flight.landed
+
+
 def test_a_deleted_session_secret(stage: Stage, process: Process) -> None:
     stage.apply("role", mfa=device(), **ROLE)
     process.settle()

@@ -95,7 +95,7 @@ def specs(
     return optional(
         priority=st.integers(-2, 2),
         selector=st.one_of(st.just({}), selectors),
-        limits=optional(maxDuration=st.integers(1, 5), allowedRoleArns=st.just([REPORTS]), allowRoot=st.booleans()),
+        limits=optional(maxDuration=st.integers(900, 904), allowedRoleArns=st.just([REPORTS]), allowRoot=st.booleans()),
         principal=st.fixed_dictionaries({"sources": sources}),
         authorization=optional(
             principalAttribute=st.fixed_dictionaries({"name": NAMES, "value": PATTERNS}),

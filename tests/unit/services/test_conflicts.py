@@ -65,6 +65,7 @@ def test_no_quarrel_with_who_takes_the_label_off_again_and_again(world: World) -
     assert world.ready() == "True Issued"
     assert len(world.sts.calls) == 1
     assert world.cluster.calls.count("apply_secret") <= 2 + 60
+    assert world.lag == 0, "no watch is to tell of it"
     world.cluster.before_secret_write.clear()
     world.advance(2 * MINUTE)
     assert (world.secret() or {})["metadata"]["labels"][names.TYPE_LABEL] == names.TARGET

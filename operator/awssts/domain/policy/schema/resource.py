@@ -5,13 +5,12 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from awssts.domain.duration import Duration
 from awssts.domain.model import Model
 from awssts.domain.policy.registry import Source
 from awssts.domain.policy.schema.mfa import MfaPolicy
 from awssts.domain.policy.schema.selectors import Selector
 from awssts.domain.policy.schema.types import AttributeMatch, AttributeName, NamespaceName, RestEndpoint
-from awssts.domain.resources import RoleArn, SecretName, rules
+from awssts.domain.resources import CredentialDuration, RoleArn, SecretName, rules
 
 _LIST_SET = {"x-kubernetes-list-type": "set"}
 _LENT_KEYS_NEED_ROLES = (
@@ -22,9 +21,9 @@ _LENT_KEYS_NEED_ROLES = (
 class Limits(Model):
     """The most a request may ask for. Of several policies the strictest limits hold."""
 
-    max_duration: Duration | None = None
+    max_duration: CredentialDuration | None = None
     """The longest that credentials may live. A request that gives no duration gets at most this."""
-    max_session_duration: Duration | None = None
+    max_session_duration: CredentialDuration | None = None
     """The longest that the MFA session behind a role may live, and so one code may serve. A request gets at most
     this. Default: maxDuration."""
     allow_root: bool = False
