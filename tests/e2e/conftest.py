@@ -1,4 +1,7 @@
-"""The image, installed with Helm on a cluster whose node runs pods; what they hold is tried on a strict STS."""
+"""The image, installed with Helm on a cluster whose node runs pods; what they hold is tried on a strict STS.
+
+There is one release, from the first test to test_uninstall: the files are run in the order of their names.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,15 @@ from testbed.cluster import Cluster, requirements
 from testbed.helm import CHART, NAMESPACE, Helm
 from testbed.process import ReportedError
 from testbed.sts import StrictSts
-from tests.chart.test_flags import known
+from tests.e2e.pods import Team
+from tests.e2e.release import rolled_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from testbed.sts import User
+
 REPOSITORY, TAG = image.NAME.split(":")
-TEAM = "team"
 
 
 @pytest.fixture(scope="session")
@@ -35,9 +40,6 @@ def archive() -> Any:
 def cluster(archive: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with Cluster(node=True, directory=tmp_path_factory.mktemp("cluster")) as running:
         running.load_image(archive)
-        for namespace in (NAMESPACE, TEAM):
-            running.kubectl("create", "namespace", namespace)
-            running.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
         yield running
 
 
@@ -49,34 +51,26 @@ def sts(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="session")
-def helm(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    return Helm(tmp_path_factory.mktemp("helm"), cluster.kubeconfig)
-
-
-@pytest.fixture(scope="session")
-def installed(cluster: Cluster, helm: Helm, sts: StrictSts) -> Helm:
-    """The release, ready. What the operator can't do yet is switched off."""
-    several = "operator --leader-election" in known()
+def installed(cluster: Cluster, sts: StrictSts, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Helm for the cluster; the release is ready."""
     values = {
         "image": {"repository": REPOSITORY, "tag": TAG, "pullPolicy": "Never"},
-        "operator": {
-            "replicas": 2 if several else 1,
-            "env": [{"name": "AWS_ENDPOINT_URL_STS", "value": sts.endpoint}],
-        },
-        "leaderElection": {"enabled": several},
-        "metrics": {"enabled": "operator --metrics-port" in known()},
-        "injection": {"enabled": "operator --sidecar-image" in known()},
+        "operator": {"env": [{"name": "AWS_ENDPOINT_URL_STS", "value": sts.endpoint}]},
     }
+    cluster.kubectl("create", "namespace", NAMESPACE)
+    cluster.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+    helm = Helm(tmp_path_factory.mktemp("helm"), cluster.kubeconfig)
     helm("install", "awssts", CHART, f"--namespace={NAMESPACE}", values=values)
     rolled_out(cluster)
     return helm
 
 
-def rolled_out(cluster: Cluster) -> None:
-    """Waits for the operator; the error shows what it said."""
-    where = ("deployment/awssts", f"--namespace={NAMESPACE}")
-    done = cluster.kubectl("rollout", "status", *where, "--timeout=120s", check=False)
-    if done.returncode:
-        pods = cluster.kubectl("describe", "pods", f"--namespace={NAMESPACE}").stdout
-        logs = cluster.kubectl("logs", *where, "--tail=20", check=False).stdout
-        pytest.fail(f"{done.stderr}\n{pods}\n{logs}")
+@pytest.fixture(scope="session")
+def user(sts: StrictSts) -> User:
+    return sts.user("team")
+
+
+@pytest.fixture(scope="session")
+def team(cluster: Cluster, installed: Helm, user: User) -> Team:
+    assert installed
+    return Team.settled(cluster, "team", user)

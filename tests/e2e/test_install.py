@@ -1,0 +1,48 @@
+"""A release that works, and the first pods that use what it gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from testbed.sts import allow
+from tests.e2e.pods import consuming
+from tests.e2e.release import HERE
+
+if TYPE_CHECKING:
+    from testbed.helm import Helm
+    from testbed.sts import StrictSts, User
+    from tests.e2e.pods import Team
+
+WITH_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+
+pytestmark = pytest.mark.timeout(900)  # it starts a cluster
+
+
+def test_helm_test(installed: Helm) -> None:
+    said = installed("test", "awssts", HERE, "--logs")
+    assert "A request would be taken.\nThe admission webhook has stamped it.\n" in said
+
+
+def test_a_pod_with_environment_variables(team: Team, sts: StrictSts, user: User) -> None:
+    team.request("job", target={"formats": ["Environment"]})
+    spec = consuming(sts, {"envFrom": [{"secretRef": {"name": "job"}}]}, "--once")
+    said = team.pod("job", spec).first_words()
+    assert said["arn"] == user.arn
+    assert said["key"] == team.key("job") != user.access_key_id
+
+
+def test_mfa_from_a_seed(team: Team, sts: StrictSts, user: User) -> None:
+    """A role whose trust policy asks for MFA, in a pod."""
+    device = sts.device(user)
+    team.secret("device", seed=device.seed)
+    role = sts.role("reports", {"Statement": [allow(user.arn, condition=WITH_MFA)]})
+    team.request(
+        "reports",
+        role={"arn": role},
+        mfa={"serialNumber": device.serial_number, "totpSecretRef": {"name": "device", "key": "seed"}},
+        target={"formats": ["Environment"]},
+    )
+    spec = consuming(sts, {"envFrom": [{"secretRef": {"name": "reports"}}]}, "--once")
+    assert ":assumed-role/reports/" in team.pod("reports", spec).first_words()["arn"]

@@ -1,0 +1,49 @@
+"""Operators that come and go: what is issued stays, and AWS is asked for nothing that isn't due."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.release import HERE, OPERATORS, issued, leader, rolled_out
+
+if TYPE_CHECKING:
+    from testbed.cluster import Cluster
+    from testbed.sts import StrictSts, User
+    from tests.e2e.pods import Team
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def requests(team: Team) -> None:
+    """One to renew, which shows that an operator is at work; one to let alone."""
+    team.request("renewed")
+    team.request("kept")
+
+
+def test_another_pod_asks_nothing_of_sts(cluster: Cluster, team: Team, sts: StrictSts, user: User) -> None:
+    """But for the one renewal that shows that it is at work."""
+    kept, calls = team.key("kept"), issued(sts, user)
+    cluster.kubectl("delete", "pods", OPERATORS, HERE)
+    rolled_out(cluster)
+    team.renewed("renewed")
+    assert issued(sts, user) == calls + 1
+    assert team.key("kept") == kept
+
+
+def test_another_takes_over_from_a_leader_that_is_killed(
+    cluster: Cluster, team: Team, sts: StrictSts, user: User
+) -> None:
+    """With one call to STS for the request that is to be renewed, and none for the others."""
+    before, calls = leader(cluster), issued(sts, user)
+    pods = json.loads(cluster.kubectl("get", "pods", OPERATORS, HERE, "--output=json").stdout)["items"]
+    leading = [pod for pod in pods if pod["metadata"]["name"] in before]
+    assert [len(pods), len(leading)] == [2, 1], before
+    cluster.kill_container(leading[0]["status"]["containerStatuses"][0]["containerID"])
+    team.renewed("renewed", within=90)
+    assert leader(cluster) != before
+    assert issued(sts, user) == calls + 1
+    assert sts.counters().reused_codes == 0
