@@ -94,6 +94,21 @@ def test_the_gateway_sees_who_calls(helm: Helm, kind: str, policy: str | None) -
     assert (service["type"], service.get("externalTrafficPolicy")) == (kind, policy)
 
 
+@pytest.mark.parametrize(
+    ("given", "seconds", "grace"),
+    [
+        ({}, 5, 35),
+        ({"operator": {"preStopSeconds": 15, "terminationGracePeriodSeconds": 60}}, 15, 75),
+        ({"operator": {"preStopSeconds": 0}}, None, 30),
+        ({"webhooks": {"enabled": False}}, None, 30),  # nobody calls it
+    ],
+)
+def test_who_ends_serves_until_nobody_calls(helm: Helm, given: dict[str, Any], seconds: int | None, grace: int) -> None:
+    spec = dict(pods(helm.render(given)))["awssts"]
+    sleep = spec["containers"][0].get("lifecycle", {}).get("preStop", {}).get("sleep", {})
+    assert (sleep.get("seconds"), spec["terminationGracePeriodSeconds"]) == (seconds, grace)
+
+
 def test_crds_are_kept(helm: Helm) -> None:
     crds = of_kind(helm.render({}), "CustomResourceDefinition")
     written = [yaml.safe_load(path.read_text()) for path in sorted((CHART.parents[1] / "crds").glob("*.yaml"))]

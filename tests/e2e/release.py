@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from testbed.helm import NAMESPACE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from testbed.cluster import Cluster
     from testbed.sts import StrictSts, User
 
@@ -39,3 +45,43 @@ def issued(sts: StrictSts, user: User) -> int:
             keys.add(call.issued_access_key_id)
             found += 1
     return found
+
+
+@dataclass
+class Asked:
+    """Requests that somebody applied, one after another."""
+
+    taken: int = 0
+    refused: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def asking(cluster: Cluster, namespace: str) -> Iterator[Asked]:
+    """Somebody who applies requests all the time, as dry runs: each is a call or two of the webhooks."""
+    asked, ended = Asked(), threading.Event()
+    bodies = yaml.safe_dump_all(
+        {
+            "apiVersion": "awssts.dev/v1alpha1",
+            "kind": "AwsStsRequest",
+            "metadata": {"name": f"asked-{number}", "namespace": namespace},
+            "spec": {"credentialsSecretRef": {"name": "iam"}},
+        }
+        for number in range(50)
+    )
+    command = ("create", "--dry-run=server", "--validate=false", "--output=name", "--filename=-")
+
+    def ask() -> None:
+        while not ended.is_set():
+            done = cluster.kubectl(*command, input=bodies, check=False)
+            asked.taken += len(done.stdout.splitlines())
+            asked.refused += done.stderr.splitlines()
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield asked
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()

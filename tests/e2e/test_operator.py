@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.release import HERE, OPERATORS, issued, leader, rolled_out
+from tests.e2e.release import HERE, OPERATORS, asking, issued, leader, rolled_out
 
 if TYPE_CHECKING:
     from testbed.cluster import Cluster
@@ -32,6 +32,17 @@ def test_another_pod_asks_nothing_of_sts(cluster: Cluster, team: Team, sts: Stri
     team.renewed("renewed")
     assert issued(sts, user) == calls + 1
     assert team.key("kept") == kept
+
+
+def test_a_rollout_refuses_nobody(cluster: Cluster, team: Team) -> None:
+    """The webhooks answer all the time: who ends serves until nothing is sent to it any more."""
+    old = cluster.kubectl("get", "pods", OPERATORS, HERE, "--output=name").stdout.split()
+    with asking(cluster, team.name) as asked:
+        cluster.kubectl("rollout", "restart", "deployment/awssts", HERE)
+        rolled_out(cluster)
+        cluster.kubectl("wait", "--for=delete", *old, HERE, "--timeout=60s")
+    assert asked.refused == []
+    assert asked.taken > 500
 
 
 def test_another_takes_over_from_a_leader_that_is_killed(

@@ -57,6 +57,12 @@ capabilities: {drop: [ALL]}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
+{{/* With seconds: endpoints are taken away while a pod sleeps, so that it closes its port only when nobody calls it. */}}
+{{- define "awssts.preStop" -}}
+lifecycle:
+  preStop: {sleep: {seconds: {{ . }}}}
+{{- end }}
+
 {{/* With a selector of pods, and the context: over nodes and zones, where that is possible. */}}
 {{- define "awssts.spread" -}}
 {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
