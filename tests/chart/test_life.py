@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from testbed.helm import CHART, NAMESPACE, Helm, HelmError
+from tests.chart.made import made
 from tests.integration.patience import eventually
 
 if TYPE_CHECKING:
@@ -19,14 +20,22 @@ if TYPE_CHECKING:
     from testbed.cluster import Cluster
 
 HERE = f"--namespace={NAMESPACE}"
-PASSING = ("events", "events.events.k8s.io", "ipaddresses.networking.k8s.io", "clustertrustbundles.certificates.k8s.io")
-OURS = ("", "default", NAMESPACE)
-EVERYWHERE = ("default", "kube-root-ca.crt")  # of every namespace: made some time after it
 REQUEST = """
 apiVersion: awssts.dev/v1alpha1
 kind: AwsStsRequest
 metadata: {name: kept, namespace: default}
 spec: {credentialsSecretRef: {name: keys}}
+"""
+OPERATORS_OWN = f"""
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {{name: awssts, namespace: {NAMESPACE}}}
+spec: {{holderIdentity: an operator}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: awssts-stamp-key, namespace: {NAMESPACE}}}
+stringData: {{key: what it signs with}}
 """
 
 
@@ -50,15 +59,6 @@ def previous(tmp_path: Path) -> Path:
     path.write_text(yaml.safe_dump(crd))
     shutil.rmtree(chart / "templates" / "webhooks")
     return chart
-
-
-def made(cluster: Cluster) -> set[str]:
-    """Each object of the cluster, but for those of Kubernetes itself."""
-    kinds = cluster.kubectl("api-resources", "--verbs=list", "--output=name").stdout.split()
-    wanted = ",".join(kind for kind in kinds if kind not in PASSING)
-    listed = json.loads(cluster.kubectl("get", wanted, "--all-namespaces", "--output=json").stdout)["items"]
-    names = ((each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"]) for each in listed)
-    return {f"{kind} {home}/{name}" for kind, home, name in names if home in OURS and name not in EVERYWHERE}
 
 
 def columns(cluster: Cluster) -> bool:
@@ -87,10 +87,13 @@ def test_life_of_a_release(cluster: Cluster, release: Helm, previous: Path) -> N
     cluster.kubectl("patch", "mutatingwebhookconfiguration/awssts", "--type=json", f"--patch={json.dumps(trusted)}")
     release("upgrade", "awssts", CHART, HERE, values={"operator": {"workers": 4}, "webhooks": {"timeoutSeconds": 7}})
     assert cluster.kubectl("get", *webhook).stdout == "b3BlcmF0b3I="
+    cluster.kubectl("create", "--filename=-", input=OPERATORS_OWN)
 
     release("rollback", "awssts", "1", HERE)
     assert image(cluster).endswith(":0.0.1")
     assert cluster.kubectl("get", "mutatingwebhookconfigurations", "--output=name").stdout == ""
+    holder = ("lease/awssts", HERE, "--output=jsonpath={.spec.holderIdentity}")
+    assert cluster.kubectl("get", *holder).stdout == "an operator"
 
     release("uninstall", "awssts", HERE)
     crds = {f"CustomResourceDefinition /{name}.awssts.dev" for name in ("awsstsrequests", "awsstspolicies")}
@@ -114,17 +117,17 @@ def test_crds_that_came_by_kubectl(cluster: Cluster, release: Helm) -> None:
 
 def test_two_releases_side_by_side(cluster: Cluster, release: Helm) -> None:
     """The second does without what is there once in a cluster: CRDs, roles of users. Each has webhooks of its own."""
-    for team, namespace, first in (("first", "default", True), ("second", NAMESPACE, False)):
+    for team, first in (("first", True), ("second", False)):
         values = {
-            "namespaces": [namespace],
+            "namespaces": [team],
             "fullnameOverride": f"awssts-{team}",
             "crds": {"enabled": first},
             "rbac": {"aggregate": first},
         }
-        release("install", team, CHART, HERE, values=values)
-    assert cluster.kubectl("get", "deployments", HERE, "--output=name").stdout.split() == [
-        "deployment.apps/awssts-first",
-        "deployment.apps/awssts-second",
-    ]
+        release("install", team, CHART, f"--namespace={team}", "--create-namespace", values=values)
+    for kind in ("deployment", "mutatingwebhookconfiguration", "validatingwebhookconfiguration"):
+        found = cluster.kubectl("get", kind, "--all-namespaces", "--output=jsonpath={.items[*].metadata.name}").stdout
+        assert found.split() == ["awssts-first", "awssts-second"]
     for team in ("first", "second"):
-        release("uninstall", team, HERE)
+        release("uninstall", team, f"--namespace={team}")
+        cluster.kubectl("delete", "namespace", team)
