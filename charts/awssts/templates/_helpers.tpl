@@ -63,16 +63,44 @@ lifecycle:
   preStop: {sleep: {seconds: {{ . }}}}
 {{- end }}
 
-{{/* With a selector of pods, and the context: over nodes and zones, where that is possible. */}}
+{{/* With a selector of pods: over nodes and zones, where that is possible; old pods don't count in a rollout. */}}
 {{- define "awssts.spread" -}}
 {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
 - topologyKey: {{ . }}
   maxSkew: 1
   whenUnsatisfiable: ScheduleAnyway
+  matchLabelKeys: [pod-template-hash]
   labelSelector:
     matchLabels:
       {{- $ | nindent 6 }}
 {{- end }}
+{{- end }}
+
+{{/* With the values of operator or gateway: where its pods may run. */}}
+{{- define "awssts.placement" -}}
+{{- range $name := list "nodeSelector" "affinity" "tolerations" }}
+{{- with get $ $name }}
+{{ $name }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* With name, selector and root: one pod at a time, and one that is not ready holds up no drain. */}}
+{{- define "awssts.pdb" -}}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "awssts.labels" .root | nindent 4 }}
+spec:
+  maxUnavailable: 1
+  unhealthyPodEvictionPolicy: AlwaysAllow
+  selector:
+    matchLabels:
+      {{- .selector | nindent 6 }}
 {{- end }}
 
 {{/* What cannot work together is said before anything is installed. */}}
@@ -89,9 +117,27 @@ lifecycle:
 {{- if and .Values.gateway.enabled (not .Values.gateway.tlsSecretName) }}
 {{- fail "gateway.tlsSecretName must name a Secret with the gateway's certificate: it takes passwords and codes" }}
 {{- end }}
+{{- $selecting := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "awssts.dev/shard" }}
+{{- $ours := concat $selecting (list "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart") }}
+{{- include "awssts.checkLabels" (list "commonLabels" .Values.commonLabels $ours) }}
+{{- range tuple "operator" "gateway" }}
+{{- include "awssts.checkLabels" (list (printf "%s.podLabels" .) (get $.Values .).podLabels $selecting) }}
+{{- end }}
+{{- range tuple "serviceMonitor" "prometheusRule" "dashboard" }}
+{{- include "awssts.checkLabels" (list (printf "metrics.%s.labels" .) (get $.Values.metrics .).labels $ours) }}
+{{- end }}
 {{- range tuple "serviceMonitor" "prometheusRule" }}
 {{- if and (get $.Values.metrics .).enabled (not $.Values.metrics.enabled) }}
 {{- fail (printf "metrics.%s.enabled takes metrics.enabled" .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* With the path of labels, the labels, and keys that they must not have. */}}
+{{- define "awssts.checkLabels" -}}
+{{- range $key := keys (index . 1) | sortAlpha }}
+{{- if has $key (index $ 2) }}
+{{- fail (printf "%s must not have %s: the chart sets it" (index $ 0) $key) }}
 {{- end }}
 {{- end }}
 {{- end }}
