@@ -10,10 +10,12 @@ import yaml
 
 from testbed import values as described
 from testbed.helm import CHART, Helm, HelmError
+from tests.chart.profiles import PROFILES, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+TOLD = [path for path, _ in described.rows((CHART / "values.yaml").read_text())]
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 
@@ -56,10 +58,24 @@ def test_the_schema_lists_what_is_in_the_values(path: tuple[str, ...]) -> None:
 
 
 def test_every_value_is_told_of() -> None:
-    told = [path for path, _ in described.rows((CHART / "values.yaml").read_text())]
     leaves = {".".join((*path, name)) for path in STRICT for name in at(path) if (*path, name) not in STRICT}
-    assert set(told) == leaves | {"webhooks.certManager.issuerRef"}
-    assert len(told) == len(set(told))
+    assert set(TOLD) == leaves | {"webhooks.certManager.issuerRef"}
+    assert len(TOLD) == len(set(TOLD))
+
+
+@pytest.mark.parametrize("path", TOLD)
+def test_every_value_is_rendered_in_two_ways(path: str) -> None:
+    """Each switch on and off, each other value as it comes and as somebody may set it: in one of the profiles."""
+    default = at(tuple(path.split(".")))
+    assert [profile for profile in PROFILES if given(values(profile), path, default) != default] != []
+
+
+def given(profile: Any, path: str, default: Any) -> Any:
+    for name in path.split("."):
+        if not isinstance(profile, dict) or name not in profile:
+            return default
+        profile = profile[name]
+    return profile
 
 
 def test_the_readme_is_up_to_date() -> None:
