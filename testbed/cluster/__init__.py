@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from testbed.cluster import control_plane, requirements
-from testbed.cluster.binaries import needed, programs
+from testbed.cluster.binaries import apart, needed, programs
 from testbed.cluster.foundation import Foundation
 from testbed.cluster.machine import Machine
 from testbed.cluster.node import Node
@@ -41,7 +41,8 @@ class Cluster:
     """Started by `with`, or by start() and stop(); several can run side by side.
 
     Without `controllers` nothing collects garbage, gives namespaces their service account or finishes
-    deleting them: enough for an operator, and ready in two seconds. `node` implies `controllers`.
+    deleting them: enough for an operator, and ready in two seconds. `node` implies `controllers`. On a node,
+    NetworkPolicies count with `policies` only.
     """
 
     kubeconfig: Path  # the administrator's
@@ -56,12 +57,14 @@ class Cluster:
         *,
         controllers: bool = False,
         node: bool = False,
+        policies: bool = False,
         directory: Path | None = None,
         audit: bool = False,
     ) -> None:
         """`directory` gets the kubeconfig and the logs, and keeps the logs; the default is removed at the end."""
         self._with_controllers = controllers or node
         self._with_node = node
+        self._with_policies = policies
         self._kept_directory = directory
         self._audit = audit
         self._running = ExitStack()
@@ -72,6 +75,7 @@ class Cluster:
         if self._with_node:
             requirements.check()
         binaries = programs(*needed(controllers=self._with_controllers, node=self._with_node))
+        enforcer = apart("kube-network-policies") if self._with_policies else None
         sweep()
         with ExitStack() as stack:
             scratch = Scratch()
@@ -88,7 +92,7 @@ class Cluster:
                 manager = control_plane.controller_manager(binaries["kube-controller-manager"], on)
                 stack.enter_context(manager)
             if machine:
-                self._node = stack.enter_context(Node(binaries, machine, on))
+                self._node = stack.enter_context(Node(binaries, machine, on, enforcer))
                 self.host_address = machine.host
                 wait_until(self._takes_pods, timeout=READY_WITHIN, what="the node", process=self._node.kubelet)
             self._running = stack.pop_all()

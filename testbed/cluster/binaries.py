@@ -1,4 +1,4 @@
-"""The cluster's programs, and what looks at manifests, built once from the modules that binaries/ and linters/ pin."""
+"""The cluster's programs, and what goes with them, built once from modules that are pinned in the folders here."""
 
 from __future__ import annotations
 
@@ -24,9 +24,14 @@ PACKAGES = {
     "helm": "helm.sh/helm/v4/cmd/helm",
     "kind": "sigs.k8s.io/kind",
 }
-LINTERS = MODULE.with_name("linters")  # apart: another version of one is no reason to build Kubernetes again
-LINTER_PACKAGES = {"kube-score": "github.com/zegl/kube-score/cmd/kube-score"}
-BUILT_AS = {"etcd": "server"}  # how `go build` names what isn't named like its package's last part
+APART = {  # from a folder of their own: another version of one is no reason to build Kubernetes again
+    "kube-score": ("linters", "github.com/zegl/kube-score/cmd/kube-score"),
+    "kube-network-policies": ("enforcer", "sigs.k8s.io/kube-network-policies/cmd"),
+}
+BUILT_AS = {
+    "etcd": "server",
+    "kube-network-policies": "cmd",
+}  # how `go build` names what isn't named like its package's last part
 
 CONTROL_PLANE = ("etcd", "kube-apiserver")
 CONTROLLERS = ("kube-controller-manager",)
@@ -54,14 +59,15 @@ def programs(*names: str) -> dict[str, Path]:
     return found
 
 
-def linter(name: str) -> Path:
-    """A program that judges manifests, built first where it has to be."""
-    pins = "".join((LINTERS / file).read_text() for file in ("go.mod", "go.sum"))
-    folder = cache_directory() / f"linters-{hashlib.sha256(pins.encode()).hexdigest()[:12]}"
+def apart(name: str) -> Path:
+    """A program that is no part of Kubernetes, built first where it has to be."""
+    module = MODULE.with_name(APART[name][0])
+    pins = "".join((module / file).read_text() for file in ("go.mod", "go.sum"))
+    folder = cache_directory() / f"{module.name}-{hashlib.sha256(pins.encode()).hexdigest()[:12]}"
     if not (folder / name).exists():
         with locked(folder, what=name):
             if not (folder / name).exists():
-                make(folder, [name], LINTERS)
+                make(folder, [name], module)
     return folder / name
 
 
@@ -89,7 +95,7 @@ def make(folder: Path, missing: list[str], module: Path = MODULE) -> None:
     go = toolchain.go(toolchain.parse(GO_MOD))
     with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as part:
         with Progress(f"Building {', '.join(missing)}") as progress:
-            packages = [(PACKAGES | LINTER_PACKAGES)[name] for name in missing]
+            packages = [APART[name][1] if name in APART else PACKAGES[name] for name in missing]
             build(go, packages, Path(part), progress, module)
         for name in missing:
             (Path(part) / BUILT_AS.get(name, name)).rename(folder / name)

@@ -57,6 +57,13 @@ class Foundation:
         user = kubeconfig.with_certificate(self.authority.client(name, groups))
         return kubeconfig.write(path, server or self.server, self.authority.certificate, user)
 
+    def service_account(self, folder: Path) -> Path:
+        """A folder as a pod's service account has one; the account is the administrator."""
+        folder.mkdir(mode=0o700)
+        (folder / "token").write_text(self.admin_token)
+        (folder / "ca.crt").write_bytes(self.authority.certificate.read_bytes())
+        return folder
+
     def _token_file(self) -> Path:
         path = self.state / "tokens.csv"
         path.touch(mode=0o600)

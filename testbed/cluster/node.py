@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 NAME = "node"
 PAUSE = "awssts.dev/pause:1"
 SOCKET = "/run/containerd/containerd.sock"
+QUEUE = "100"
+ACCOUNT = "/run/secrets/kubernetes.io/serviceaccount"
 
 CONTAINERD = """
 version = 2
@@ -37,10 +39,16 @@ version = 2
 
 
 class Node:
-    """Its programs run on a machine of their own; pods reach the host at the machine's `host` address."""
+    """Its programs run on a machine of their own; pods reach the host at the machine's `host` address.
 
-    def __init__(self, programs: Mapping[str, Path], machine: Machine, on: Foundation) -> None:
+    With an `enforcer`, kube-network-policies, NetworkPolicies count; the network itself knows none.
+    """
+
+    def __init__(
+        self, programs: Mapping[str, Path], machine: Machine, on: Foundation, enforcer: Path | None = None
+    ) -> None:
         self._programs = programs
+        self._enforcer = enforcer
         self._machine = machine
         self._on = on
         self._snapshotter = "overlayfs" if machine.stacks_layers() else "native"
@@ -55,6 +63,8 @@ class Node:
             pause = {"/pause": self._programs["pause"]}
             self.load_image(images.archive(self._machine.state / "pause.tar", PAUSE, pause, ["/pause"]))
             stack.enter_context(self._proxy())
+            if self._enforcer:
+                stack.enter_context(self._enforcing(self._enforcer))
             self.kubelet = stack.enter_context(self._kubelet())
             self._running = stack.pop_all()
         return self
@@ -130,6 +140,33 @@ class Node:
         }
         path = self._write("kube-proxy.json", config)
         return self._machine.process("kube-proxy", self._programs["kube-proxy"], f"--config={path}")
+
+    def _enforcing(self, enforcer: Path) -> Process:
+        """It takes itself for a pod, and so finds its API server.
+
+        Each connection's first packet is given to it by these rules, since not every kernel knows its own, in nftables.
+        """
+        pods = self._machine.pods
+        for rule in (
+            ("-m", "owner", "--uid-owner", "0", "-j", "ACCEPT"),  # the node itself, with kubelet's probes
+            ("-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "ACCEPT"),
+            ("--source", pods, "-j", "NFQUEUE", "--queue-num", QUEUE),
+            ("--destination", pods, "-j", "NFQUEUE", "--queue-num", QUEUE),
+        ):
+            self._machine.run("iptables", "--wait", "--table=mangle", "--append", "POSTROUTING", *rule)
+        account = self._on.service_account(self._machine.state / "enforcer")
+        self._machine.run("mkdir", "--parents", ACCOUNT)
+        self._machine.run("mount", "--bind", account, ACCOUNT)
+        return self._machine.process(
+            "kube-network-policies",
+            "env",
+            f"KUBERNETES_SERVICE_HOST={self._machine.host}",
+            f"KUBERNETES_SERVICE_PORT={self._on.port}",
+            enforcer,
+            f"--hostname-override={NAME}",
+            f"--nfqueue-id={QUEUE}",
+            f"--metrics-bind-address={LOOPBACK}:9080",
+        )
 
     def _kubelet(self) -> Process:
         config = {

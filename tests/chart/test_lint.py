@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import yaml
 
-from testbed.cluster.binaries import linter
+from testbed.cluster.binaries import apart
 from testbed.helm import CHART, Helm
 from tests.chart.profiles import PROFILES, values
 
@@ -28,7 +28,7 @@ def test_kube_score_finds_nothing(helm: Helm, profile: str) -> None:
     rendered = yaml.safe_dump_all(helm.render({**values(profile), "crds": {"enabled": False}}))
     options = ["--ignore-container-cpu-limit", "--output-format=json", *(f"--ignore-test={name}" for name in LEFT_OUT)]
     done = subprocess.run(  # noqa: S603 - built by this project
-        [linter("kube-score"), "score", *options, "-"], input=rendered, capture_output=True, text=True, check=False
+        [apart("kube-score"), "score", *options, "-"], input=rendered, capture_output=True, text=True, check=False
     )
     objects = json.loads(done.stdout)
     checks = [(each["object_name"], check) for each in objects for check in each["checks"] if not check["skipped"]]

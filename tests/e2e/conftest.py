@@ -15,14 +15,12 @@ from testbed.helm import CHART, NAMESPACE, Helm
 from testbed.process import ReportedError
 from testbed.sts import StrictSts
 from tests.e2e.pods import Team
-from tests.e2e.release import rolled_out
+from tests.e2e.release import rolled_out, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from testbed.sts import User
-
-REPOSITORY, TAG = image.NAME.split(":")
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +36,7 @@ def archive() -> Any:
 
 @pytest.fixture(scope="session")
 def cluster(archive: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with Cluster(node=True, directory=tmp_path_factory.mktemp("cluster")) as running:
+    with Cluster(node=True, policies=True, directory=tmp_path_factory.mktemp("cluster")) as running:
         running.load_image(archive)
         yield running
 
@@ -53,14 +51,10 @@ def sts(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="session")
 def installed(cluster: Cluster, sts: StrictSts, tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """Helm for the cluster; the release is ready."""
-    values = {
-        "image": {"repository": REPOSITORY, "tag": TAG, "pullPolicy": "Never"},
-        "operator": {"env": [{"name": "AWS_ENDPOINT_URL_STS", "value": sts.endpoint}]},
-    }
     cluster.kubectl("create", "namespace", NAMESPACE)
     cluster.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
     helm = Helm(tmp_path_factory.mktemp("helm"), cluster.kubeconfig)
-    helm("install", "awssts", CHART, f"--namespace={NAMESPACE}", values=values)
+    helm("install", "awssts", CHART, f"--namespace={NAMESPACE}", values=values(cluster, sts))
     rolled_out(cluster)
     return helm
 
@@ -73,4 +67,4 @@ def user(sts: StrictSts) -> User:
 @pytest.fixture(scope="session")
 def team(cluster: Cluster, installed: Helm, user: User) -> Team:
     assert installed
-    return Team.settled(cluster, "team", user)
+    return Team.of(cluster, "team", user)

@@ -56,11 +56,16 @@ class Team:
     name: str
 
     @classmethod
-    def settled(cls, cluster: Cluster, name: str, user: User) -> Self:
-        """With a Secret `iam` that has the user's key."""
+    def founded(cls, cluster: Cluster, name: str) -> Self:
         cluster.kubectl("create", "namespace", name)
         cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-        team = cls(cluster, name)
+        cluster.kubectl("wait", "--for=create", "serviceaccount/default", f"--namespace={name}", "--timeout=60s")
+        return cls(cluster, name)
+
+    @classmethod
+    def of(cls, cluster: Cluster, name: str, user: User) -> Self:
+        """With a Secret `iam` that has the user's key."""
+        team = cls.founded(cluster, name)
         team.secret("iam", aws_access_key_id=user.access_key_id, aws_secret_access_key=user.secret_access_key)
         return team
 
@@ -121,6 +126,9 @@ class Pod:
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.team.kubectl("get", f"pod/{self.name}", "--output=json"))["status"]
         return found
+
+    def address(self) -> str:
+        return eventually(lambda: self.status().get("podIP"), f"the address of {self.name}")
 
     def restarts(self) -> int:
         """How often its containers were started again."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from testbed import image
 from testbed.helm import NAMESPACE
 
 if TYPE_CHECKING:
@@ -19,7 +21,24 @@ if TYPE_CHECKING:
     from testbed.sts import StrictSts, User
 
 HERE = f"--namespace={NAMESPACE}"
+MONITORING = "monitoring"  # the namespace that may read metrics
 OPERATORS = "--selector=app.kubernetes.io/component=operator"
+
+
+def values(cluster: Cluster, sts: StrictSts) -> dict[str, Any]:
+    """As they come, but for the image, and for where AWS and the API server are."""
+    repository, tag = image.NAME.split(":")
+    port = cluster.kubectl("get", "endpointslice/kubernetes", "--output=jsonpath={.ports[0].port}").stdout
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": MONITORING}}}
+    return {
+        "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
+        "operator": {"env": [{"name": "AWS_ENDPOINT_URL_STS", "value": sts.endpoint}]},
+        "networkPolicy": {
+            "ports": [443, int(port)],
+            "extraEgress": [{"ports": [{"protocol": "TCP", "port": urlsplit(sts.endpoint).port}]}],
+            "metricsFrom": [monitoring],
+        },
+    }
 
 
 def rolled_out(cluster: Cluster, name: str = "awssts") -> None:
