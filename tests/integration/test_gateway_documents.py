@@ -45,9 +45,9 @@ def desk(people: Workspace, cluster: Cluster, sts: StrictSts, home: Path) -> Ter
     pair, authority = issue(SHOWN, datetime.now(UTC))
     for name, content in {"tls.crt": pair.certificate, "tls.key": pair.key, "ca.crt": authority}.items():
         (home / name).write_bytes(content)
-    (home / "password.txt").write_text(PASSWORD)
     (home / "tests").symlink_to(ROOT / "tests")  # the commands are typed in a clone
     made.environment |= {
+        "PASSWORD": PASSWORD,
         "AWSSTS_HOST": "127.0.0.1",
         "AWSSTS_PORT": str(free_port()),
         "AWS_ENDPOINT_URL": sts.endpoint,
