@@ -119,6 +119,7 @@ def test_from_cas(cluster: Cluster, api: Api, sts: StrictSts, user: User, tmp_pa
                 shown.run("user", environment=terminal.environment | given)
                 file = shown.run("call", environment=terminal.environment | given, cwd=terminal.home)
                 found = dict(line.split("=", 1) for line in file.splitlines() if "=" in line)
+                assert "aws_access_key_id" in found, file
                 names = {"AccessKeyId": "access_key_id", "SecretAccessKey": "secret_access_key"}
                 names["SessionToken"] = "session_token"
                 held = {key: found[f"aws_{name}"] for key, name in names.items()}
