@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -37,22 +36,14 @@ class Operator:
             yield self
 
     @property
-    def pid(self) -> int:
-        """The operator's own process id: it runs below a supervisor."""
-        children = subprocess.run(
-            ["pgrep", "-f", "-n", "awssts operator --sts-rate"], capture_output=True, text=True, check=False
-        )
-        return int(children.stdout)
-
-    @property
     def rss(self) -> float:
         """Resident memory in MB."""
-        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE / 1e6
+        return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * PAGE / 1e6
 
     @property
     def cpu(self) -> float:
         """CPU seconds so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
 
