@@ -12,6 +12,7 @@ def main() -> None:
         from awssts.entry.sidecar.command import main as sidecar
 
         sys.exit(sidecar(sys.argv[2:]))
+    sys.modules["rich"] = None  # type: ignore[assignment] # structlog would load it: 6 MB for tracebacks in colour
     from awssts.entry.cli import main as rest
 
     rest(prog_name="awssts")

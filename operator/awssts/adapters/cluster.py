@@ -9,7 +9,8 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import yaml
@@ -56,7 +57,14 @@ async def configuration() -> Configuration:
         raise ClusterUnavailable(f"no way to the cluster: {error}; set KUBECONFIG, or run in a pod") from None
     except (yaml.YAMLError, OSError, TypeError, AttributeError) as error:
         raise ClusterUnavailable(f"the kubeconfig can't be read: {type(error).__name__}; mend it") from None
+    found.proxy = found.proxy or _proxy(found.host)
     return found
+
+
+def _proxy(host: str) -> str | None:
+    """Return the proxy that the environment names for the API server, where it does."""
+    server = urlsplit(host)
+    return None if proxy_bypass(server.netloc) else getproxies().get(server.scheme)
 
 
 def context_namespace() -> str:
@@ -77,6 +85,7 @@ class Cluster:
 
     def __init__(self, settings: Configuration) -> None:
         settings.connection_pool_maxsize = 32
+        settings.client_session_kwargs = {"trust_env": False}  # else ~/.netrc and proxies are looked up at each call
         self.settings = settings
         self._client = ApiClient(settings)
         self._client.user_agent = f"awssts/{__version__}"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 from kubernetes.aio.client import Configuration
 
-from awssts.adapters.cluster import Cluster
+from awssts.adapters.cluster import Cluster, configuration
 from awssts.adapters.webhooks import WebhookCluster
 from awssts.domain.errors import AwsstsError, ClusterConflict, ClusterForbidden, ClusterUnavailable, TargetRejected
 from awssts.domain.request import Identity
@@ -171,3 +172,50 @@ async def test_a_strange_name_stays_within_its_path(cluster: Cluster, api: Api, 
     await cluster.secret("team", name)
     assert api.asked[0].path.startswith("/api/v1/namespaces/team/secrets/")
     assert not api.asked[0].query
+
+
+# What the environment says.
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: here
+clusters: [{name: here, cluster: {server: "https://api.example.com:6443"%s}}]
+contexts: [{name: here, context: {cluster: here, user: me}}]
+users: [{name: me, user: {token: made-up}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "more", "proxy"),
+    [
+        ({}, "", None),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, "", "http://proxy:3128"),
+        ({"HTTP_PROXY": "http://proxy:3128"}, "", None),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".example.com"}, "", None),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, ', proxy-url: "http://other:1"', "http://other:1"),
+    ],
+    ids=["none", "https", "of another scheme", "not for that host", "the kubeconfig's own"],
+)
+async def test_the_proxy(
+    environment: dict[str, str], more: str, proxy: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "ALL_PROXY", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "kubeconfig").write_text(KUBECONFIG % more)
+    monkeypatch.setattr("kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
+    assert (await configuration()).proxy == proxy
+
+
+async def test_a_netrc_of_the_machine_is_nobodys(
+    cluster: Cluster, api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("default login somebody password made-up-password\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    api.answers.append((200, SECRET))
+    await cluster.secret("team", "reports")
+    assert "Authorization" not in api.asked[0].headers
