@@ -18,11 +18,12 @@ from awssts.domain.policy import (
     Policy,
     RequestFacts,
     calls,
-    context,
+    cost,
     errors,
     evaluate,
     expressions,
     load,
+    matching,
     principal,
     warnings,
 )
@@ -169,7 +170,8 @@ def test_what_expressions_see_and_may_cost_is_what_the_code_says() -> None:
         expressions.MAX_MACROS,
         expressions.MAX_NESTING,
         expressions.MAX_MAPS,
-        context.MAX_ENTRIES,
+        matching.MAX_MATCHED,
+        cost.MAX_COST,
     ]
     functions, macros = re.search(r"^Functions: (.*?); the macros (.*?)\. ", text, re.MULTILINE | re.DOTALL).groups()
     assert set(re.findall(r"`(\w+)`", functions)) == expressions.FUNCTIONS

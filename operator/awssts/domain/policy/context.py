@@ -9,7 +9,6 @@ from typing import Any
 from awssts.domain.policy import expressions
 from awssts.domain.policy.calls import Answer, Answers, Purpose, call_to
 from awssts.domain.policy.errors import ApplicantUnknown, PolicyEvaluationFailed
-from awssts.domain.policy.expressions import ExpressionError
 from awssts.domain.policy.facts import Authentication, Facts
 from awssts.domain.policy.loading import Policy
 from awssts.domain.policy.principal import Principal
@@ -20,7 +19,6 @@ from awssts.domain.policy.schema.types import RestEndpoint
 from awssts.domain.policy.trace import Result, Stage, Step
 
 Plugin = Callable[[Mapping[str, Any]], str | bool | None]
-MAX_ENTRIES = 256  # of a map that expressions see: it bounds what their macros can cost
 MAX_QUESTION = 64 * 1024  # bytes; an endpoint that refuses more would be asked in vain
 _OWNER_VARIABLES = frozenset({"request", "history", "authentication"})  # he writes, resets, and chooses it
 
@@ -118,11 +116,7 @@ class Context:
 
     @cached_property
     def variables(self) -> dict[str, Any]:
-        """What expressions and plug-ins see.
-
-        Raises:
-            ExpressionError: labels or annotations are more than an expression may have to go through.
-        """
+        """What expressions and plug-ins see."""
         request, namespace, history = self.facts.request, self.facts.namespace, self.facts.history
         return {
             "principal": {
@@ -132,16 +126,16 @@ class Context:
             "request": {
                 "name": request.name,
                 "namespace": request.namespace,
-                "labels": _bounded(request.labels, "request"),
-                "annotations": _bounded(request.properties, "request"),
+                "labels": dict(request.labels),
+                "annotations": dict(request.properties),
                 "duration": request.duration,
                 "roleArn": request.role_arn,
                 "device": str(request.device) if request.device else None,
             },
             "ns": {
                 "name": namespace.name,
-                "labels": _bounded(namespace.labels, "namespace"),
-                "annotations": _bounded(namespace.annotations, "namespace"),
+                "labels": dict(namespace.labels),
+                "annotations": dict(namespace.annotations),
             },
             "authentication": self._authentication,
             "now": self.facts.now,
@@ -193,9 +187,3 @@ class Context:
 def nobody() -> dict[str, Any]:
     """Return what is seen of who applied a request where nobody knows."""
     return {"present": False, "username": "", "groups": [], "method": "", "attributes": {}}
-
-
-def _bounded(metadata: Mapping[str, str], whose: str) -> dict[str, str]:
-    if len(metadata) > MAX_ENTRIES:
-        raise ExpressionError(f"the {whose} has more than {MAX_ENTRIES} labels or annotations")
-    return dict(metadata)

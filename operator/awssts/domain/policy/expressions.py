@@ -14,16 +14,15 @@ What they see:
 A key that may be missing is asked for with ``has(…)`` or ``in`` first.
 """
 
-import importlib.util
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from importlib.machinery import PathFinder
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from awssts.domain.policy.lexing import shape
+from awssts.domain.policy import engine, matching
+from awssts.domain.policy.cost import MAX_COST, ORDINARY, Price, price, size
+from awssts.domain.policy.lexing import Shape, shape
 
 if TYPE_CHECKING:
     import cel
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
 MAX_LENGTH = 1024  # characters
 MAX_DEPTH = 16  # brackets within brackets
 MAX_MACROS = 4  # all, exists, exists_one, map, filter
-MAX_NESTING = 2  # of macros; with at most 256 entries in each list or map: 65,536 steps, some 50 ms
-MAX_MAPS = 2  # each can make its result as much longer as its text is long
+MAX_NESTING = 2  # of macros
+MAX_MAPS = 2
 VARIABLES = frozenset(
     {"principal", "request", "ns", "authentication", "now", "history", "providers"},
 )
@@ -42,8 +41,7 @@ FUNCTIONS = frozenset(
     | {"getFullYear", "getHours", "getMilliseconds", "getMinutes", "getMonth", "getSeconds"},
 )
 _TYPE_NAMES = frozenset({"bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"})
-_RESERVED = ("reserved identifier: namespace", "namespace is a reserved word of CEL; the variable is ns")
-_NAMED = re.compile(r"[A-Za-z]\w*")
+_NAMED = re.compile(r"[A-Za-z_]\w*")  # and not `_+_`, `@in`
 
 
 class ExpressionError(Exception):
@@ -52,10 +50,11 @@ class ExpressionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """An expression that can be evaluated, and the variables it looks at."""
+    """An expression that can be evaluated, the variables it looks at, and what that can cost."""
 
     program: "cel.Program"
     variables: frozenset[str]
+    price: Price
 
 
 def check(source: str) -> str:
@@ -76,20 +75,15 @@ def compiled(source: str) -> Compiled:
         ValueError: see ``check``.
     """
     found = shape(source)
-    _refuse_over(len(source), MAX_LENGTH, "characters")
-    _refuse_over(found.depth, MAX_DEPTH, "brackets within brackets")
-    _refuse_over(len(found.macros), MAX_MACROS, "macros (all, exists, exists_one, map, filter)")
-    _refuse_over(found.nesting, MAX_NESTING, "macros within macros")
-    _refuse_over(found.macros.count("map"), MAX_MAPS, "map macros")
-    shadowed = found.bound & VARIABLES
-    if shadowed:
-        raise ValueError(f"a macro may not call its own variable {min(shadowed)!r}: there is one of that name")
-    program = _program(source)
+    _check_shape(source, found)
+    program = engine.compiled(source)
     variables = frozenset(program.variables()) - found.bound - _TYPE_NAMES
     _refuse_unknown(variables - VARIABLES, "variable", VARIABLES)
     functions = {name for name in program.functions() if _NAMED.fullmatch(name)}
     _refuse_unknown(functions - FUNCTIONS, "function", FUNCTIONS)
-    return Compiled(program, variables)
+    costs = price(found, len(source))
+    _refuse_over(costs.over(ORDINARY), MAX_COST, "steps to take over a request of ordinary size")
+    return Compiled(engine.compiled(matching.replaced(source, found)), variables, costs)
 
 
 def evaluate(source: str, variables: Mapping[str, Any]) -> bool | str | None:
@@ -98,12 +92,18 @@ def evaluate(source: str, variables: Mapping[str, Any]) -> bool | str | None:
     Raises:
         ExpressionError: there is none; the text says why.
     """
+    expression = compiled(source)
+    seen = {name: value for name, value in variables.items() if name in expression.variables}
+    _check_cost(expression.price.over(size(seen.values())))
+    matches = matching.Matching()
     try:
-        result = compiled(source).program.execute(dict(variables))
+        result = expression.program.execute({**seen, matching.NAME: matches})
     except KeyError as error:
         raise ExpressionError(f"there is no {error.args[0]!r}: ask with has(…) or in before") from None
     except Exception as error:  # noqa: BLE001 - whatever the engine raises, the policy has no result
         raise ExpressionError(f"it can't be evaluated: {str(error)[:200]}") from None
+    if matches.problem:
+        raise ExpressionError(f"it can't be evaluated: {matches.problem}")
     if result is None or isinstance(result, bool | str):
         return result
     raise ExpressionError(f"its result must be true, false, a string or null, not {type(result).__name__}")
@@ -121,14 +121,27 @@ def condition(source: str, variables: Mapping[str, Any]) -> bool:
     raise ExpressionError(f"its result must be true or false, not {'null' if result is None else 'a string'}")
 
 
-def _program(source: str) -> "cel.Program":
-    try:
-        program: cel.Program = _engine().compile(source)
-    except ValueError as error:
-        _, _, reason = str(error).partition("ERROR: <input>:")
-        line = (reason or "malformed").splitlines()[0].replace(*_RESERVED)
-        raise ValueError(f"not a CEL expression (line:column: problem): {line[:200]}") from None
-    return program
+def _check_shape(source: str, found: Shape) -> None:
+    _refuse_over(len(source), MAX_LENGTH, "characters")
+    _refuse_over(found.depth, MAX_DEPTH, "brackets within brackets")
+    _refuse_over(len(found.macros), MAX_MACROS, "macros (all, exists, exists_one, map, filter)")
+    _refuse_over(found.nesting, MAX_NESTING, "macros within macros")
+    _refuse_over(found.macros.count("map"), MAX_MAPS, "map macros")
+    shadowed = found.bound & VARIABLES
+    if shadowed:
+        raise ValueError(f"a macro may not call its own variable {min(shadowed)!r}: there is one of that name")
+    if found.built:
+        raise ValueError(
+            f"a list or map in a macro holds constants only, and not {min(found.built)!r}: it could grow at each step"
+        )
+
+
+def _check_cost(steps: int) -> None:
+    if steps > MAX_COST:
+        raise ExpressionError(
+            f"it could take {steps} steps over this request, and at most {MAX_COST} are allowed: use fewer or shorter "
+            "labels, annotations and attributes, or a simpler expression"
+        )
 
 
 def _refuse_over(number: int, limit: int, what: str) -> None:
@@ -139,18 +152,3 @@ def _refuse_over(number: int, limit: int, what: str) -> None:
 def _refuse_unknown(unknown: set[str] | frozenset[str], what: str, known: frozenset[str]) -> None:
     if unknown:
         raise ValueError(f"there is no {what} {min(unknown)!r}; there are {', '.join(sorted(known))}")
-
-
-@cache
-def _engine() -> Any:
-    """Load the package's extension alone: its ``__init__`` brings a command line with 25 MB of libraries."""
-    name = "cel.cel"
-    if name not in sys.modules:
-        package = importlib.util.find_spec("cel")
-        spec = PathFinder.find_spec(name, package.submodule_search_locations if package else None)
-        if spec is None or spec.loader is None:
-            raise ImportError("common-expression-language is not installed")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module  # an extension is loaded once: whoever imports the package shall find it
-        spec.loader.exec_module(module)
-    return sys.modules[name]
