@@ -109,6 +109,8 @@ class Telemetry:
             self._issuances.labels("failure", reason)
         for error in (ClusterUnavailable, ClusterConflict, ClusterForbidden):
             self._cluster_errors.labels(error.__name__)
+        for operation in ("GetSessionToken", "AssumeRole"):
+            self._calls.labels("sts", operation, "Success")
         for result in ("success", "failure"):
             self._restarts.labels(result)
 
