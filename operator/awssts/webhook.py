@@ -8,6 +8,7 @@ from typing import Any
 from awssts.adapters.certificates import Files
 from awssts.adapters.selfmade import SelfMade
 from awssts.adapters.webhooks import WebhookCluster, registrations
+from awssts.domain import calling
 from awssts.domain.registration import DUTIES, Expected
 from awssts.entry.admission import AdmissionServer
 from awssts.services.injecting import Injecting
@@ -49,11 +50,16 @@ async def prepared(
     operators = [await cluster.user_name()]
     injecting = Injecting(cluster, image=settings.sidecar_image, region=operator.region)
     server = AdmissionServer(certificates, stamps, injecting, clock, port=settings.port, operators=operators)
+
+    async def path() -> str:
+        return calling.path(await stamps.keys(), clock())
+
     expected = Expected(
         service=settings.service,
         namespace=settings.namespace,
         trusted=server.vouched_by,
         namespaces=frozenset(operator.namespaces),
     )
-    watched = Registrations(cluster, settings.registration, DUTIES, expected)
+    watched = Registrations(cluster, settings.registration, DUTIES, expected, path)
+    server.on_stranger = watched.hurry
     return Webhook((stamps.follow, watched.watch, server.run), server.unserved)

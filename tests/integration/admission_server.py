@@ -26,20 +26,21 @@ def registered(cluster: Cluster, port: int, bundle: str = "") -> None:
     documents = list(yaml.safe_load_all(MANIFEST.read_text()))
     for document in documents:
         for webhook in document["webhooks"]:
-            path = webhook["clientConfig"]["service"]["path"]
+            path = webhook["clientConfig"]["service"].get("path", "/mutate")
             webhook["clientConfig"] = {"url": f"https://127.0.0.1:{port}{path}"}
             if bundle:
                 webhook["clientConfig"]["caBundle"] = bundle
-    cluster.kubectl("apply", "--server-side", "--filename=-", input=yaml.safe_dump_all(documents))
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", input=yaml.safe_dump_all(documents))
 
 
 class Parts(NamedTuple):
-    """What a server is made of; `close` ends it."""
+    """What a server is made of; `lead` has the API server call it where it stamps; `close` ends it."""
 
     certificates: Certificates
     stamps: Stamps
     injecting: Injecting
     operator: str
+    lead: Callable[[], Awaitable[None]]
     close: Callable[[], Awaitable[None]]
 
 
@@ -92,6 +93,7 @@ class Serving:
         )
         try:
             await server.start()
+            await parts.lead()
             self._ready.set()
             following = asyncio.create_task(server.follow())
             await self._stop.wait()

@@ -19,9 +19,12 @@ from kubernetes.aio.client import Configuration
 
 from awssts.adapters.selfmade import SelfMade
 from awssts.adapters.webhooks import WebhookCluster, registrations
+from awssts.domain import calling
 from awssts.domain.request import parse
 from awssts.domain.stamp import Keys, UserInfo, verified
+from awssts.domain.subject import STAMP
 from awssts.services.injecting import Injecting
+from awssts.services.registrations import STAMPING
 from awssts.services.stamps import SECRET as STAMP_KEY
 from awssts.services.stamps import SIGNING, Stamps
 from testbed.cluster import Cluster, kubectl_program
@@ -176,7 +179,12 @@ async def as_operator(kubeconfig: Path) -> WebhookCluster:
 async def parts(certificates: Certificates, cluster: WebhookCluster) -> Parts:
     """What the server is made of besides its certificates."""
     injecting = Injecting(cluster, image=IMAGE, region="eu-west-1")
-    return Parts(certificates, await stamps_of(cluster), injecting, await cluster.user_name(), cluster.close)
+    stamps = await stamps_of(cluster)
+
+    async def lead() -> None:
+        await cluster.lead(STAMPING, "awssts", calling.path(await stamps.keys(), datetime.now(UTC)))
+
+    return Parts(certificates, stamps, injecting, await cluster.user_name(), lead, cluster.close)
 
 
 async def stamps_of(cluster: WebhookCluster) -> Stamps:
@@ -226,7 +234,8 @@ def obeyed(person: Person) -> None:
     refused = "a code has six digits"
     eventually(lambda: refused in person.kubectl(*arguments, given=bad).stderr, "the webhooks are called")
     good = request("probe")
-    eventually(lambda: person.kubectl(*arguments, given=good).returncode == 0, "the webhooks answer")
+    shown = (*arguments, "--output=json")
+    eventually(lambda: STAMP in person.kubectl(*shown, given=good).stdout, "the webhooks stamp")
 
 
 @pytest.fixture

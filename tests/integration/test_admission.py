@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from awssts.domain import calling
 from awssts.domain.request import Identity
 from awssts.domain.subject import STAMP
 from tests.integration import guarded_cluster as scene
@@ -169,13 +170,15 @@ def test_a_policy_that_protects_nobody_draws_a_warning(admin: Person) -> None:
 
 
 @pytest.mark.usefixtures("webhook")
-def test_without_the_mutating_webhook_nothing_is_admitted(guarded: Cluster, anna: Person, name: str) -> None:
+def test_without_the_mutating_webhook_nobody_is_known_and_no_forgery_is_admitted(
+    guarded: Cluster, anna: Person, name: str
+) -> None:
     guarded.kubectl("delete", "mutatingwebhookconfiguration", "awssts")
     arguments = ("create", "--filename=-", "--dry-run=server")
     missing = "the MutatingWebhookConfiguration of awssts is missing"
     forged = request(name, {STAMP: FORGED})
     eventually(lambda: missing in anna.kubectl(*arguments, given=forged).stderr, "the stamp is asked for")
-    assert missing in anna.fails(*arguments, given=request(name))
+    assert "counts as unknown: it has no stamp" in anna.does(*arguments, given=request(name))
 
 
 def test_without_the_operator_it_fails_closed(
@@ -189,6 +192,7 @@ def test_without_the_operator_it_fails_closed(
     assert 'failed calling webhook "stamp.awssts.dev"' in refused
     assert f"127.0.0.1:{port}" in refused
     assert "connection refused" in refused
+    assert f"{calling.ROOT}/" in refused, "the API server shows the path; so none is good for long"
     ben.fails("annotate", "awssts", name, "--overwrite", f"{STAMP}={FORGED}")
     ben.fails("patch", "awssts", name, "--type=merge", '--patch={"spec": {"duration": "1h"}}')
     assert 'failed calling webhook "validate.awssts.dev"' in admin.fails("create", "--filename=-", given=policy("late"))

@@ -60,10 +60,17 @@ class Guard:
     def put(self, space: Workspace) -> None:
         registered(self._cluster, self._port, self._bundle)
         eventually(lambda: "six digits" in probed(space), "the webhooks are called")
+        eventually(lambda: would_be_stamped(space), "the operator has told the API server where it stamps")
 
     def take(self, space: Workspace) -> None:
         self._cluster.kubectl("delete", "--ignore-not-found", f"--filename={MANIFEST}")
         eventually(lambda: not probed(space), "the webhooks are no longer called")
+
+
+def would_be_stamped(space: Workspace) -> bool:
+    """Whether a request would be."""
+    made = space.api.create(kube.path(kube.REQUESTS, space.name) + "?dryRun=All", body_of("probe", {}))
+    return STAMP in made["metadata"].get("annotations", {})
 
 
 def probed(space: Workspace) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from awssts.adapters.cluster import Cluster, Json
-from awssts.domain.registration import Plural
+from awssts.domain.registration import Plural, led
 
 _REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1"
 _SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
@@ -92,3 +92,13 @@ class WebhookCluster(Cluster):
             unchanged = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
             await self._call("PATCH", registration.path, [unchanged, *changes], accept=_JSON, content_type=_JSON_PATCH)
         return True
+
+    async def lead(self, plural: Plural, name: str, path: str) -> None:
+        """Have the API server call the webhooks of a configuration that stamp at this path. Its text is nobody's.
+
+        Nothing is written where it does already, nor where there is no such configuration.
+        """
+        registration = Registration(plural, name)
+        found = await self.webhook_configuration(plural, name)
+        if changes := led(found or {}, path):
+            await self._call("PATCH", registration.path, changes, accept=_JSON, content_type=_JSON_PATCH)

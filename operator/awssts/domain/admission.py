@@ -1,8 +1,8 @@
 """What may enter the cluster: a request of an AdmissionReview goes in, a verdict comes out.
 
-The mutating webhook only stamps who applied a request; the validating one sees the result of all webhooks and
-refuses. Nothing that is there already is refused again: an update is judged by what it changes, so that a request
-from before an upgrade, or one that is being deleted, never gets stuck.
+The mutating webhook only stamps who applied a request, where the API server itself says so; the validating one sees
+the result of all webhooks and refuses. Nothing that is there already is refused again: an update is judged by what it
+changes, so that a request from before an upgrade, or one that is being deleted, never gets stuck.
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ _FORGED = (
     f"metadata.annotations[{STAMP}]: is written by the admission webhook alone, and it did not: "
     "the MutatingWebhookConfiguration of awssts is missing"
 )
-_LATE = f"metadata.annotations[{STAMP}]: who applied this counts as unknown: {Doubt.TIME}"
+_UNKNOWN = f"metadata.annotations[{STAMP}]: who applied this counts as unknown: "
 
 
 class Stage(StrEnum):
@@ -33,11 +33,15 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What is there to judge with: keys for stamps, the time, and the operator's own user names, never stamped."""
+    """What is there to judge with: keys for stamps, the time, and the operator's own user names, never stamped.
+
+    ``called_by_cluster``: the caller has shown that it is the API server; nobody else's word is signed.
+    """
 
     keys: Keys
     now: datetime
     operators: frozenset[str] = frozenset()
+    called_by_cluster: bool = True
 
 
 def review(stage: Stage, request: AdmissionRequest, desk: Desk) -> Verdict:
@@ -58,9 +62,11 @@ def review(stage: Stage, request: AdmissionRequest, desk: Desk) -> Verdict:
 
 def _stamped(request: AdmissionRequest, new: Resource, desk: Desk) -> Verdict:
     who = _applicant(request, new, desk)
-    wanted = (
-        who if isinstance(who, str | None) else stamp.stamp(who, _becoming(request, new, desk), desk.keys, desk.now)
-    )
+    if isinstance(who, UserInfo):
+        signed = stamp.stamp(who, _becoming(request, new, desk), desk.keys, desk.now)
+        wanted = signed if desk.called_by_cluster else None
+    else:
+        wanted = who
     if problem := _too_large(new, wanted):
         return Verdict(problems=(problem,))
     return Verdict(patch=tuple(stamp.patch(new.metadata.annotations, wanted)))
@@ -68,19 +74,19 @@ def _stamped(request: AdmissionRequest, new: Resource, desk: Desk) -> Verdict:
 
 def _request(request: AdmissionRequest, new: Resource, desk: Desk) -> Verdict:
     who = _applicant(request, new, desk)
-    late = False
+    doubt: Doubt | None = None
     if isinstance(who, str | None):
         genuine = new.annotations.get(STAMP) == who
     else:
         found = stamp.verified(new.annotations, _subject(request.namespace, new, desk), desk.keys)
-        late = found is Doubt.TIME
-        genuine = late or found == who
+        doubt = found if found is Doubt.TIME or found is Doubt.UNSTAMPED else None
+        genuine = doubt is not None or found == who
     if not genuine:
         return Verdict(problems=(_FORGED,))
     before = request.old.annotations if request.old else {}
     found_in = contents.of_request(new.metadata.name, new.spec, _old_spec(request), new.annotations, before)
     verdict = _unless_leaving(new, found_in)
-    return replace(verdict, warnings=(*verdict.warnings, _LATE)) if late else verdict
+    return replace(verdict, warnings=(*verdict.warnings, _UNKNOWN + doubt)) if doubt else verdict
 
 
 def _applicant(request: AdmissionRequest, new: Resource, desk: Desk) -> UserInfo | str | None:

@@ -8,7 +8,9 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
+from awssts.domain import calling
 from awssts.domain.names import GROUP, PLURAL, POLICY_PLURAL, VERSION
 
 Json = Mapping[str, Any]
@@ -32,7 +34,7 @@ class Duty:
 
 
 DUTIES: Final[Mapping[Plural, tuple[Duty, ...]]] = {
-    "mutatingwebhookconfigurations": (Duty("/mutate", PLURAL),),
+    "mutatingwebhookconfigurations": (Duty(calling.ROOT, PLURAL),),
     "validatingwebhookconfigurations": (Duty("/validate", PLURAL), Duty("/validate", POLICY_PLURAL)),
 }
 
@@ -46,6 +48,29 @@ class Expected:
     namespace: str
     trusted: Callable[[str], bool]
     namespaces: frozenset[str] = frozenset()
+
+
+def led(configuration: Json, path: str) -> list[dict[str, Any]]:
+    """Return the JSON patch by which its webhooks that stamp lead to that path; empty where they do."""
+    changes: list[dict[str, Any]] = []
+    for index, webhook in enumerate(configuration.get("webhooks") or ()):
+        client = webhook.get("clientConfig") or {}
+        place, old, new = _leading(client, path)
+        if new not in {None, old}:
+            own = f"/webhooks/{index}"
+            changes.append({"op": "test", "path": f"{own}/name", "value": webhook["name"]})
+            changes.append({"op": "add", "path": f"{own}/clientConfig/{place}", "value": new})
+    return changes
+
+
+def _leading(client: Json, path: str) -> tuple[str, str, str | None]:
+    """Return where the address is, what it is, and what it has to be; None where it doesn't lead to stamps."""
+    if (service := client.get("service")) is not None:
+        old = service.get("path") or ""
+        return "service/path", old, path if calling.leads(old) else None
+    old = client.get("url") or ""
+    before, root, _ = old.partition(calling.ROOT)
+    return "url", old, before + path if root else None
 
 
 def problems(configuration: Json | None, duties: tuple[Duty, ...], expected: Expected) -> list[str]:
@@ -89,8 +114,8 @@ def _wrong(webhook: Json, duty: Duty, expected: Expected) -> Iterator[str]:
     service = client.get("service")
     if service and (service.get("namespace"), service.get("name")) != (expected.namespace, expected.service):
         yield f"clientConfig.service has to be {expected.service} in namespace {expected.namespace}"
-    path = service.get("path", "/") if service else client.get("url", "")
-    if not path.endswith(duty.path):
+    path = service.get("path", "/") if service else urlsplit(client.get("url", "")).path
+    if not (calling.leads(path) if duty.path == calling.ROOT else path.endswith(duty.path)):
         yield f"clientConfig has to lead to {duty.path}"
     if client.get("caBundle") and not expected.trusted(client["caBundle"]):
         yield "clientConfig.caBundle does not vouch for the certificate that is served"

@@ -77,7 +77,11 @@ class Stamps:
     async def keys(self, *annotations: Mapping[str, str]) -> Keys:
         """Return the keys to judge such stamps with: a replica may have made one that we haven't heard of."""
         named = [name for each in annotations if (name := stamp.signing_key(each)) is not None]
-        if not all(map(self._keys.has, named)) and self._clock() - self._looked >= SOONEST:
+        return self._keys if all(map(self._keys.has, named)) else await self.newest()
+
+    async def newest(self) -> Keys:
+        """Return the keys as they are now: something is signed with none that is known."""
+        if self._clock() - self._looked >= SOONEST:
             await self._refresh()
         return self._keys
 

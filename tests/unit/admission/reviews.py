@@ -105,8 +105,8 @@ def asked(new: Json | None, old: Json | None = None, **details: Any) -> Admissio
 ANNAS: Json = {STAMP: stamped(ANNA)}
 
 
-def review(stage: Stage, request: AdmissionRequest, operators: frozenset[str] = frozenset()) -> Verdict:
-    return admission.review(stage, request, replace(DESK, operators=operators))
+def review(stage: Stage, request: AdmissionRequest, operators: frozenset[str] = frozenset(), **desk: Any) -> Verdict:
+    return admission.review(stage, request, replace(DESK, operators=operators, **desk))
 
 
 def kind(name: str, group: str = "awssts.dev") -> Json:

@@ -1,5 +1,6 @@
 """Whether the API server calls the webhooks: what is said of their configurations."""
 
+import asyncio
 import copy
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from awssts.domain.errors import ClusterForbidden
-from awssts.domain.registration import DUTIES, Expected, Plural, problems
+from awssts.domain.registration import DUTIES, Expected, Plural, led, problems
 from awssts.services.registrations import Registrations
 
 Json = dict[str, Any]
@@ -80,10 +81,15 @@ BROKEN: dict[str, tuple[Callable[[Json], Any], list[str]]] = {
         ["stamp: clientConfig has to lead to /mutate"],
     ),
     "another service": (
-        in_client(service={"namespace": "team", "name": "awssts-webhook", "path": "/mutate"}),
+        in_client(service={"namespace": "team", "name": "awssts-webhook", "path": "/mutate/x"}),
         ["stamp: clientConfig.service has to be awssts-webhook in namespace awssts-system"],
     ),
     "a URL": (in_client(service=None, url="https://127.0.0.1:9443/mutate"), []),
+    "a URL with a path": (in_client(service=None, url="https://127.0.0.1:9443/mutate/x"), []),
+    "another URL": (
+        in_client(service=None, url="https://127.0.0.1:9443/validate"),
+        ["stamp: clientConfig has to lead to /mutate"],
+    ),
     "another bundle": (
         in_client(caBundle="theirs"),
         ["stamp: clientConfig.caBundle does not vouch for the certificate that is served"],
@@ -141,12 +147,57 @@ def test_a_second_webhook_that_holds_will_do() -> None:
     assert problems(configuration, DUTIES[MUTATING], EXPECTED) == []
 
 
+PATH = "/mutate/0123"
+
+
+@pytest.mark.parametrize(
+    ("client", "place", "value"),
+    [
+        ({"service": {}}, "service/path", PATH),
+        ({"service": {"path": "/"}}, "service/path", PATH),
+        ({"service": {"path": "/mutate"}}, "service/path", PATH),
+        ({"service": {"path": "/mutate/of-an-hour-ago"}}, "service/path", PATH),
+        ({"url": "https://127.0.0.1:9443/mutate"}, "url", f"https://127.0.0.1:9443{PATH}"),
+        ({"url": "https://example.com/awssts/mutate/old"}, "url", f"https://example.com/awssts{PATH}"),
+    ],
+)
+def test_what_stamps_is_led_to_the_path(client: Json, place: str, value: str) -> None:
+    configuration = {
+        "webhooks": [
+            {"name": "inject", "clientConfig": {"service": {"path": "/inject"}}},
+            {"name": "stamp", "clientConfig": client},
+        ]
+    }
+    assert led(configuration, PATH) == [
+        {"op": "test", "path": "/webhooks/1/name", "value": "stamp"},
+        {"op": "add", "path": f"/webhooks/1/clientConfig/{place}", "value": value},
+    ]
+
+
+@pytest.mark.parametrize(
+    "client", [{"service": {"path": PATH}}, {"service": {"path": "/inject"}}, {"url": "https://127.0.0.1:9443/x"}, {}]
+)
+def test_what_is_led_or_does_not_stamp_stays(client: Json) -> None:
+    assert led({"webhooks": [{"name": "it", "clientConfig": client}]}, PATH) == []
+    assert led({}, PATH) == []
+
+
 class FakeCluster:
     """The two configurations."""
 
     def __init__(self) -> None:
         self.held: dict[Plural, Json | None] = {**shipped()}
         self.failure: Exception | None = None
+        self.paths: list[str] = []
+        self.looked = asyncio.Event()
+
+    async def lead(self, plural: Plural, name: str, path: str) -> None:
+        assert plural == MUTATING
+        if self.failure:
+            raise self.failure
+        self.paths.append(path)
+        if len(self.paths) > 1:
+            self.looked.set()
 
     async def webhook_configuration(self, plural: Plural, name: str) -> Json | None:
         assert name == "awssts"
@@ -155,9 +206,24 @@ class FakeCluster:
         return self.held[plural]
 
 
+async def path() -> str:
+    return PATH
+
+
+async def test_who_calls_at_another_path_has_it_looked_at_soon() -> None:
+    cluster = FakeCluster()
+    registrations = Registrations(cluster, "awssts", DUTIES, EXPECTED, path, first=1000, look=0)
+    watching = asyncio.create_task(registrations.watch())
+    await asyncio.sleep(0)
+    assert cluster.paths == [PATH], "before anybody can call"
+    registrations.hurry()
+    await cluster.looked.wait()
+    watching.cancel()
+
+
 async def test_each_change_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     cluster = FakeCluster()
-    registrations = Registrations(cluster, "awssts", DUTIES, EXPECTED)
+    registrations = Registrations(cluster, "awssts", DUTIES, EXPECTED, path)
 
     async def told() -> str:
         await registrations.look()
@@ -168,7 +234,7 @@ async def test_each_change_is_told_once(capsys: pytest.CaptureFixture[str]) -> N
     assert "it is not there" in await told()
     assert await told() == ""
     cluster.failure = ClusterForbidden("the operator may not get it")
-    assert (await told()).count("it can't be read: the operator may not get it") == 2
+    assert (await told()).count("it can't be looked after: the operator may not get it") == 2
     cluster.failure = None
     cluster.held = {**shipped()}
     assert (await told()).count("holds again") == 2

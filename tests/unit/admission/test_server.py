@@ -18,9 +18,11 @@ from aiohttp import web
 from awssts.adapters.authority import issue
 from awssts.adapters.certificates import CertificateError, ServingPair
 from awssts.domain import admission as domain
+from awssts.domain import calling
 from awssts.domain.admissionreview import AdmissionRequest
 from awssts.domain.errors import AwsstsError
 from awssts.domain.stamp import Keys
+from awssts.domain.subject import STAMP
 from awssts.entry import admission
 from awssts.entry.admission import AdmissionServer
 from awssts.entry.serving import Server
@@ -28,6 +30,7 @@ from tests.unit.admission.reviews import ANNA, ANNAS, KEYS, OPERATOR, by, kind, 
 from tests.unit.builders import NOW
 
 PAIR, AUTHORITY = issue({"127.0.0.1"}, datetime.now(UTC))
+MUTATE = calling.path(KEYS, NOW)
 NEXT, NEXT_AUTHORITY = issue({"127.0.0.1"}, datetime.now(UTC))
 
 
@@ -49,6 +52,9 @@ class Stamps:
     """One key, known from the beginning."""
 
     async def keys(self, *_: Mapping[str, str]) -> Keys:
+        return KEYS
+
+    async def newest(self) -> Keys:
         return KEYS
 
 
@@ -115,12 +121,27 @@ async def test_it_says_whether_it_can_be_called() -> None:
 
 async def test_mutate_and_validate_answer_reviews() -> None:
     async with serving() as server:
-        stamped = await reviewed(server, "/mutate", raw(thing()))
+        stamped = await reviewed(server, MUTATE, raw(thing()))
         refused = await reviewed(server, "/validate", raw(by(ANNA, thing({}))))
         other = await reviewed(server, "/validate", raw(thing(), **kind("Pod", "")))
     assert stamped.keys() == {"uid", "allowed", "patchType", "patch"}
     assert refused["status"]["message"] == "spec.credentialsSecretRef: Field required"
     assert other == {"uid": "0815", "allowed": True}
+
+
+@pytest.mark.parametrize("path", ["/", "/mutate", "/mutate/" + "0" * 32, calling.path(Keys((b"another" * 5,)), NOW)])
+async def test_a_stamp_is_for_the_api_server_alone(path: str) -> None:
+    """Who only reaches the port gets an answer, and the registration is looked at: it may have been put back."""
+    strangers: list[None] = []
+    mine = thing(annotations={STAMP: "made up"})
+    async with serving() as server:
+        server.on_stranger = lambda: strangers.append(None)
+        response = await reviewed(server, path, raw(mine, user=ANNA))
+    assert json.loads(base64.b64decode(response["patch"])) == [
+        {"op": "remove", "path": "/metadata/annotations/awssts.dev~1authentication"}
+    ]
+    assert response["allowed"]
+    assert strangers == [None]
 
 
 async def test_inject_answers_reviews_of_pods() -> None:
@@ -132,7 +153,7 @@ async def test_inject_answers_reviews_of_pods() -> None:
 async def test_it_knows_the_operators_name() -> None:
     old, new = thing(annotations=ANNAS), thing({"duration": "1h"}, ANNAS)
     async with serving(operators={OPERATOR["username"]}) as server:
-        response = await reviewed(server, "/mutate", raw(new, old, user=OPERATOR))
+        response = await reviewed(server, MUTATE, raw(new, old, user=OPERATOR))
     (change,) = json.loads(base64.b64decode(response["patch"]))
     assert json.loads(change["value"])["username"] == "anna"
 
@@ -142,7 +163,8 @@ async def test_it_knows_the_operators_name() -> None:
     [
         ("GET", "/healthz", b"", 200),
         ("GET", "/mutate", b"", 405),
-        ("POST", "/", b"{}", 404),
+        ("POST", "/", b"{}", 400),
+        ("POST", "/mutate/x/y", b"{}", 404),
         ("POST", "/delete", b"{}", 404),
         ("POST", "/mutate", b"", 400),
         ("POST", "/validate", b"{}", 400),
@@ -206,7 +228,7 @@ async def test_what_is_under_way_is_finished(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(domain, "review", slow)
     server = AdmissionServer(Given(), Stamps(), Injecting(), clock, port=0, host="127.0.0.1")
     await server.start()
-    async with client(server) as session, session.post("/mutate", json=raw(thing())) as answer:
+    async with client(server) as session, session.post(MUTATE, json=raw(thing())) as answer:
         assert (await answer.json())["response"]["allowed"] is True
     await stopping[0]
 

@@ -138,13 +138,43 @@ def test_the_operator_is_stamped_for_what_it_creates() -> None:
     assert who(after) == OPERATOR["username"]
 
 
-@pytest.mark.parametrize("annotations", [None, {}, {STAMP: FORGED}, {STAMP: "nonsense"}, {STAMP: stamped(BEN)}])
-def test_without_the_mutating_webhook_it_is_refused(annotations: Json | None) -> None:
+@pytest.mark.parametrize("annotations", [{STAMP: FORGED}, {STAMP: "nonsense"}, {STAMP: stamped(BEN)}])
+def test_a_stamp_that_the_mutating_webhook_did_not_write_is_refused(annotations: Json | None) -> None:
     verdict = review(Stage.VALIDATE, asked(thing(annotations=annotations)))
     assert verdict.message == (
         "metadata.annotations[awssts.dev/authentication]: is written by the admission webhook alone, and it did not: "
         "the MutatingWebhookConfiguration of awssts is missing"
     )
+
+
+@pytest.mark.parametrize("annotations", [None, {}, {"team": "x"}])
+def test_without_a_stamp_nobody_is_known_and_he_hears_of_it(annotations: Json | None) -> None:
+    verdict = review(Stage.VALIDATE, asked(thing(annotations=annotations)))
+    assert verdict.allowed
+    assert "counts as unknown: it has no stamp" in " ".join(verdict.warnings)
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        (thing(annotations={STAMP: FORGED}), None),
+        (thing(OTHER_SPEC, ANNAS), THERE),
+        (thing(OTHER_SPEC), None),
+    ],
+)
+def test_who_has_not_shown_that_he_is_the_api_server_gets_no_stamp(new: Json, old: Json | None) -> None:
+    """He may be anybody who reaches the port, and say of himself what he likes."""
+    request = asked(new, old, user=BEN)
+    after = applied(new, review(Stage.MUTATE, request, called_by_cluster=False), request)
+    assert STAMP not in after["metadata"].get("annotations", {})
+    assert review(Stage.VALIDATE, asked(after, old, user=BEN)).allowed
+
+
+def test_nor_for_the_operators_own_name() -> None:
+    new = thing(OTHER_SPEC, ANNAS)
+    request = asked(new, THERE, user=OPERATOR)
+    verdict = review(Stage.MUTATE, request, OPERATORS, called_by_cluster=False)
+    assert STAMP not in applied(new, verdict, request)["metadata"]["annotations"]
 
 
 def test_a_webhook_that_changes_a_request_after_the_stamp_is_noticed() -> None:
