@@ -14,13 +14,16 @@ from testbed.cluster import Cluster, requirements
 from testbed.helm import CHART, NAMESPACE, Helm
 from testbed.process import ReportedError
 from testbed.sts import StrictSts
+from tests.e2e import watched as watching
 from tests.e2e.pods import Team
 from tests.e2e.release import rolled_out, values
+from tests.e2e.views import SEEN, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from testbed.sts import User
+    from tests.e2e.watched import Watched
 
 
 @pytest.fixture(scope="session")
@@ -66,5 +69,20 @@ def user(sts: StrictSts) -> User:
 
 @pytest.fixture(scope="session")
 def team(cluster: Cluster, installed: Helm, user: User) -> Team:
-    assert installed
+    assert installed is not None
     return Team.of(cluster, "team", user)
+
+
+@pytest.fixture(scope="session")
+def watched(cluster: Cluster, installed: Helm, sts: StrictSts) -> Watched:
+    """Pods that run from the first test that asks for them to the end."""
+    assert installed is not None
+    user = sts.user("watched")
+    return watching.start(Team.of(cluster, "watched", user), sts, user)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if views := config.stash.get(SEEN, None):
+        terminalreporter.section("what pods had, each second")
+        for line in table(views):
+            terminalreporter.line(line)

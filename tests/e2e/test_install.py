@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from testbed.helm import Helm
     from testbed.sts import StrictSts, User
     from tests.e2e.pods import Team
+    from tests.e2e.watched import Watched
 
 WITH_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 
@@ -31,6 +32,13 @@ def test_a_pod_with_environment_variables(team: Team, sts: StrictSts, user: User
     said = team.pod("job", spec).first_words()
     assert said["arn"] == user.arn
     assert said["key"] == team.key("job") != user.access_key_id
+
+
+def test_an_injected_pod_waits_for_its_request(watched: Watched) -> None:
+    """Its program has nothing but the sidecar, and starts when that has credentials."""
+    sidecar = watched.pods["injected sidecar"]
+    assert sidecar.first_words(within=180)["arn"] == watched.user.arn
+    assert sidecar.restarts() == 0
 
 
 def test_mfa_from_a_seed(team: Team, sts: StrictSts, user: User) -> None:

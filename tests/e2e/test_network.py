@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.fixture(scope="module")
 def operator(cluster: Cluster, installed: Helm) -> str:
     """The address of a pod of the operator's."""
-    assert installed
+    assert installed is not None
     path = "jsonpath={.items[0].status.podIP}"
     return cluster.kubectl("get", "pods", OPERATORS, HERE, f"--output={path}").stdout
 

@@ -1,44 +1,58 @@
-"""A running pod, and what it has each second."""
+"""What running pods had each second: past the end of what they began with, while operators came and went.
+
+It takes the quarter of an hour that those credentials live, less what the other tests took meanwhile; `-m "not slow"`
+leaves it out.
+"""
 
 from __future__ import annotations
 
-import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.pods import MOUNT, consuming
+from tests.e2e.views import SEEN
 from tests.integration.patience import eventually
 
 if TYPE_CHECKING:
-    from testbed.sts import StrictSts, User
-    from tests.e2e.pods import Team
+    from tests.e2e.views import View
+    from tests.e2e.watched import Watched
 
 REPORTS = Path(__file__).parents[2] / ".cache" / "reports"
-TURNOVER = 180  # seconds for kubelet to bring a changed Secret into a pod: its period of 60, and some
+BEYOND = 15  # seconds after the end of the first credentials
+PAUSE = 30  # seconds between two calls that a machine with other work may need
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
-def test_a_running_pod_sees_a_rotation(team: Team, sts: StrictSts, user: User) -> None:
-    """It is not started again, and at no second it has nothing, or something that expired."""
-    team.request("web")
-    mounted = {
-        "env": [
-            {"name": "AWS_SHARED_CREDENTIALS_FILE", "value": f"{MOUNT}/credentials"},
-            {"name": "CREDENTIALS_FOLDER", "value": MOUNT},
-        ],
-        "volumeMounts": [{"name": "aws", "mountPath": MOUNT, "readOnly": True}],
-    }
-    web = team.pod("web", consuming(sts, mounted, volumes=[{"name": "aws", "secret": {"secretName": "web"}}]))
-    first = web.first_words()["key"]
-    second = team.renewed("web")
-    eventually(lambda: web.says()[-1].get("key") == second, "the new key in the pod", timeout=TURNOVER)
-    eventually(lambda: [line.get("key") for line in web.says()].count(second) > 3, "some more calls with it")
-    view = web.says()
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    (REPORTS / "pod-view.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in view))
-    assert [line for line in view if "error" in line or line["left"] <= 0 or line["arn"] != user.arn] == []
-    assert list(dict.fromkeys(line["key"] for line in view)) == [first, second]
-    assert web.restarts() == 0
+@pytest.fixture(scope="module")
+def views(watched: Watched, request: pytest.FixtureRequest) -> list[View]:
+    """Of each kind of use, past the end of the credentials that all began with."""
+    first = [pod.first_words() for pod in watched.pods.values()]
+    end = max(line["at"] + line["left"] for line in first) + BEYOND
+    eventually(lambda: time.time() > end, "the end of the first credentials", timeout=1200)
+    seen = request.config.stash[SEEN] = watched.views()
+    for view in seen:
+        view.write(REPORTS)
+    return seen
+
+
+def test_never_missing_never_expired(views: list[View], watched: Watched) -> None:
+    for view in views:
+        assert view.errors == [], view.use
+        assert view.least_left > 0, view.use
+        assert view.longest_pause < PAUSE, view.use
+        assert {line["arn"] for line in view.lines} == {watched.user.arn}, view.use
+
+
+def test_who_can_takes_the_new_ones(views: list[View]) -> None:
+    """And never goes back; variables are what they were at the start."""
+    job, *others = views
+    assert len(job.keys) == 1
+    for view in others:
+        assert len(view.keys) == len(set(view.keys)) >= 2, view.use
+
+
+def test_nothing_was_started_again(views: list[View], watched: Watched) -> None:
+    assert [pod.restarts() for pod in watched.pods.values()] == [0] * len(views)
