@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from testbed.helm import CHART
 from tests.e2e.release import HERE, OPERATORS, asking, issued, leader, rolled_out
 
 if TYPE_CHECKING:
     from testbed.cluster import Cluster
+    from testbed.helm import Helm
     from testbed.sts import StrictSts, User
     from tests.e2e.pods import Team
 
@@ -43,6 +45,32 @@ def test_a_rollout_refuses_nobody(cluster: Cluster, team: Team) -> None:
         cluster.kubectl("wait", "--for=delete", *old, HERE, "--timeout=60s")
     assert asked.refused == []
     assert asked.taken > 500
+
+
+def test_upgrade_and_rollback_under_way(
+    cluster: Cluster, installed: Helm, team: Team, sts: StrictSts, user: User
+) -> None:
+    """Another value, and the one before: pods are replaced twice; nobody is refused, and AWS is asked for nothing."""
+    kept, calls = team.key("kept"), issued(sts, user)
+    with asking(cluster, team.name) as asked:
+        changed = {"operator": {"workers": 4}}
+        installed("upgrade", "awssts", CHART, HERE, "--reset-then-reuse-values", values=changed)
+        rolled_out(cluster)
+        assert "--workers=4" in arguments(cluster)
+        installed("rollback", "awssts", HERE)
+        rolled_out(cluster)
+        assert "--workers=16" in arguments(cluster)
+    assert asked.refused == []
+    assert issued(sts, user) == calls
+    team.renewed("renewed")  # so it is at work
+    assert issued(sts, user) == calls + 1
+    assert team.key("kept") == kept
+
+
+def arguments(cluster: Cluster) -> list[str]:
+    path = "jsonpath={.spec.template.spec.containers[0].args}"
+    found: list[str] = json.loads(cluster.kubectl("get", "deployment/awssts", HERE, f"--output={path}").stdout)
+    return found
 
 
 def test_another_takes_over_from_a_leader_that_is_killed(
