@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 LARGEST = 8 * 1024 * 1024  # bytes: an object before and after; the API server takes no request over 3 MiB
 ARRIVAL = 5.0  # seconds for a body to arrive
+CONNECTIONS = 1_000
 IDLE = 120.0  # seconds: longer than the API server keeps a connection, so that it is never closed under a request
 
 
@@ -59,12 +60,15 @@ class AdmissionServer(Server):
         port: int,
         host: str | None = None,
         operators: Collection[str] = (),
+        connections: int = CONNECTIONS,
     ) -> None:
         self._stamps = stamps
         self._injecting = injecting
         self._clock = clock
         self._operators = frozenset(operators)
-        super().__init__(self._routes(), "admission webhook", certificates, host=host, port=port, idle=IDLE)
+        super().__init__(
+            self._routes(), "admission webhook", certificates, host=host, port=port, idle=IDLE, connections=connections
+        )
 
     def unserved(self) -> str:
         """Say why nobody can call it; nothing where they can. It listens once there is a certificate."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from aiohttp import web
@@ -11,6 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from awssts.adapters.certificates import ServingPair, Tls
 from awssts.domain.errors import AwsstsError
+from awssts.entry.occupancy import Occupancy
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +44,7 @@ class Server:
         certificates: where the certificate comes from; None serves without TLS.
         port: 0 takes any that is free.
         idle: seconds until a connection is closed on which no request comes, or none is complete.
-        connections: that are open at once, with those on which TLS has not begun yet; more are closed at once.
+        connections: that are open at once, with those on which TLS has not begun yet; for one more, an idle one goes.
         finish: seconds for what is under way at the end.
     """
 
@@ -64,9 +65,9 @@ class Server:
         self._pairs = certificates.pairs() if certificates else None
         self._address = host, port
         self._idle = idle
-        self._connections = connections
         self._finish = finish
-        self._beginning: set[asyncio.Task[Any]] = set()  # asyncio's, of connections that it makes
+        self._occupancy = Occupancy(connections)
+        application.middlewares.insert(0, self._occupancy.middleware)
         self.tls = Tls()
         self._runner: web.AppRunner | None = None
         self._listening: asyncio.Server | None = None
@@ -139,8 +140,7 @@ class Server:
         self._runner = None
         if self._listening is not None:
             self._listening.close()
-        for task in self._beginning:
-            task.cancel()
+        self._occupancy.stop()
         open_ = [connection.transport for connection in runner.server.connections] if runner.server else []
         await runner.cleanup()
         await asyncio.sleep(GOODBYE)
@@ -157,9 +157,7 @@ class Server:
         """
         server, task = self._runner.server if self._runner else None, asyncio.current_task()
         assert task is not None  # noqa: S101 - asyncio has it so
-        if server is None or len(server.connections) + len(self._beginning) >= self._connections:
+        if server is None or not self._occupancy.begins(task, server.connections):
             task.cancel()
             return asyncio.Protocol()
-        self._beginning.add(task)
-        task.add_done_callback(self._beginning.discard)
         return server()

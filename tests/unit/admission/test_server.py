@@ -298,17 +298,50 @@ class Callers:
 
 
 async def test_connections_are_limited_before_tls_begins() -> None:
-    """Whoever only connects takes a place, until he goes."""
+    """Whoever only connects takes a place, until he goes or others come."""
     server = Server(web.Application(), "test", Given(), host="127.0.0.1", port=0, idle=10, connections=3)
     await server.start()
     async with Callers(server) as callers:
         await callers.enter()
-        for _ in range(2):
-            await callers.knock()
-        assert await asyncio.wait_for((await callers.knock()).read(), 5) == b""
+        first = await callers.knock()
+        await callers.knock()
+        await callers.knock()
+        assert await asyncio.wait_for(first.read(), 5) == b""
+    await server.stop()
+
+
+async def test_who_holds_connections_and_asks_nothing_keeps_nobody_out() -> None:
+    server = AdmissionServer(Given(), Stamps(), Injecting(), clock, port=0, host="127.0.0.1", connections=3)
+    await server.start()
+    async with Callers(server) as idle, client(server) as caller:
+        async with caller.get("/healthz") as answer:
+            assert answer.status == 200
+        oldest = await idle.knock(trusting())
+        for _ in range(3):
+            await idle.knock(trusting())
+        assert await asyncio.wait_for(oldest.read(), 5) == b""
+        assert (await reviewed(server, "/validate", raw(by(ANNA, thing()))))["allowed"]
+    await server.stop()
+
+
+async def test_none_goes_on_which_a_request_is_answered() -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: web.Request) -> web.Response:
+        asked.set()
+        await answer.wait()
+        return web.Response(text="done")
+
+    application = web.Application()
+    application.add_routes([web.get("/", slow)])
+    server = Server(application, "test", Given(), host="127.0.0.1", port=0, idle=10, connections=1)
+    await server.start()
+    async with Callers(server) as callers, client(server) as caller:  # type: ignore[arg-type] # it has a port
+        asking = asyncio.create_task(caller.get("/"))
+        await asked.wait()
         with pytest.raises(ConnectionError):
             await callers.knock(trusting())
-        for _ in range(3):
-            callers.leave()
-            await callers.enter()
+        answer.set()
+        assert await (await asking).text() == "done"
+        await callers.knock(trusting())
     await server.stop()
