@@ -5,11 +5,11 @@ cluster whose CRDs are older than the operator.
 """
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from awssts.domain import tokencode
 from awssts.domain.errors import InvalidSpec
 from awssts.domain.names import GROUP, RENEW, TOKEN_CODE
 from awssts.domain.policy import InvalidPolicy, load, warnings
@@ -19,8 +19,6 @@ from awssts.domain.subject import LAST_APPLIED, STAMP
 
 NEW: Final = object()  # in place of an old spec: there was none
 KNOWN: Final = frozenset({RENEW, TOKEN_CODE, STAMP, f"{GROUP}/mfa", f"{GROUP}/entity-id"})
-
-_CODE = re.compile(r"[0-9]{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ def of_request(
     if isinstance(parsed, InvalidSpec) and spec != old_spec:
         problems += parsed.problems
     code = annotations.get(TOKEN_CODE)
-    if code is not None and code != old_annotations.get(TOKEN_CODE) and not _CODE.fullmatch(code):
+    if code is not None and code != old_annotations.get(TOKEN_CODE) and tokencode.digits(code) is None:
         problems.append(f"{_field(TOKEN_CODE)}: a code has six digits")
     return Findings(tuple(problems), (*_unknown(annotations), *_about_code(annotations, parsed)))
 

@@ -5,7 +5,6 @@ whether there is such a user.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -14,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import TypeAdapter, ValidationError
 
-from awssts.domain import duration, errors, rendering
+from awssts.domain import duration, errors, rendering, tokencode
 from awssts.domain.errors import AwsstsError
 from awssts.domain.keys import Credentials
 from awssts.domain.policy import errors as denials
@@ -42,7 +41,6 @@ _WISHES: Final = {"authn_method": OPT_IN, "entityId": ENTITY_ID}  # CAS's parame
 _MOST_FIELDS = 64
 _LONGEST: Final = {"username": 256, "password": 1024, "token": 64, "roleArn": 2048}  # characters
 _LONG = 512
-_CODE = re.compile("[0-9]{6}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +122,10 @@ def _duration(text: str) -> int | None:
 
 
 def _token(text: str) -> str:
-    code = "".join(text.split()).replace("-", "")  # apps show 123 456
-    if code and not _CODE.fullmatch(code):
+    code = tokencode.digits(text)
+    if code is None and text.strip():
         raise BadParameter("token: a code has six digits")
-    return code
+    return code or ""
 
 
 _ROLE: TypeAdapter[str] = TypeAdapter(RoleArn)

@@ -1,16 +1,13 @@
 """``awssts mfa``: gives a person's MFA code to a request, and tells what came of it."""
 
-import re
-
 import click
 
 from awssts.adapters.kubectl import Json, Kubectl
-from awssts.domain import names
+from awssts.domain import names, tokencode
 from awssts.domain.overview import Overview, read
 from awssts.entry.following import REPEATED, Say, follow, found
 
 PATIENCE = 30  # seconds for the operator to take the code, and for AWS to answer
-_CODE = re.compile("[0-9]{6}")
 
 
 class Refused(click.ClickException):
@@ -31,10 +28,9 @@ def checked(code: str) -> str:
     Raises:
         BadParameter: it is none.
     """
-    code = "".join(code.split()).replace("-", "")
-    if not _CODE.fullmatch(code):
+    if (found := tokencode.digits(code)) is None:
         raise click.BadParameter("a code has six digits", param_hint="CODE")
-    return code
+    return found
 
 
 def asked(kubectl: Kubectl, name: str) -> Overview:

@@ -1,12 +1,11 @@
 """MFA sessions: one code gives one, and all requests of the same credentials, device and duration share it."""
 
-import re
 from collections.abc import Callable
 from typing import Protocol
 
 import structlog
 
-from awssts.domain import digest, keys, names, totp
+from awssts.domain import digest, keys, names, tokencode, totp
 from awssts.domain.errors import (
     AwaitingTokenCode,
     AwsstsError,
@@ -32,8 +31,6 @@ from awssts.services.ledgers import Ledgers, Place, Turn
 from awssts.services.observations import Name
 from awssts.services.ports import Clock, Cluster, Sts
 from awssts.services.slots import Slots
-
-_CODE = re.compile("[0-9]{6}")
 
 log = structlog.get_logger(__name__)
 
@@ -194,8 +191,8 @@ class Sessions:
         seed = await self._seed(place.namespace, reference) if reference else None  # it may fail, and the code stays
         if not await self._cluster.take_token_code(view.request.identity, view.request.token_code):
             raise InvalidTokenCode("the code was taken back or replaced before it was used")
-        code = "".join(view.request.token_code.split()).replace("-", "")  # apps show 123 456
-        if not _CODE.fullmatch(code):
+        code = tokencode.digits(view.request.token_code)
+        if code is None:
             self._refused[place.name] = "the last code was not six digits"
             raise self._awaiting_code(view, place)
         try:

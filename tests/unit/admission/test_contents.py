@@ -69,10 +69,15 @@ def test_what_is_being_deleted_is_not_refused() -> None:
     ).allowed
 
 
-@pytest.mark.parametrize("code", ["", "12345", "1234567", "12345x", " 123456", "123456\n", "١٢٣٤٥٦", "secret"])
+@pytest.mark.parametrize("code", ["", "12345", "1234567", "12345x", "--", "١٢٣٤٥٦", "secret"])
 def test_a_bad_code_is_refused_and_not_repeated(code: str) -> None:
     verdict = request_verdict(thing({**SPEC, "mfa": MFA}, {names.TOKEN_CODE: code}))
     assert verdict.message == "metadata.annotations[awssts.dev/token-code]: a code has six digits"
+
+
+@pytest.mark.parametrize("code", ["123456", "123 456", " 123456", "123456\n", "123-456"])
+def test_a_code_as_apps_show_it_is_taken(code: str) -> None:
+    assert request_verdict(thing({**SPEC, "mfa": MFA}, {names.TOKEN_CODE: code})).allowed
 
 
 def test_a_bad_code_that_was_there_stops_no_other_change() -> None:
