@@ -89,6 +89,7 @@ def test_the_attributes_key(text: str, attributes: dict[str, tuple[str, ...]]) -
         "a: &x [b]\nc: *x",
         "a: &x b",
         "\ud800",
+        r'a: "\ud800"',
     ],
 )
 def test_garbage_in_the_attributes_key_is_a_clear_error(text: str) -> None:
@@ -230,6 +231,9 @@ def test_tags_of_the_iam_user() -> None:
         (Answered(204), {}),
         (Answered(404, "who?"), "PolicyEndpointUnavailable"),
         (Answered(200, '{"attributes": {"a": [1]}}'), "PrincipalInvalid"),
+        (Answered(200, r'{"attributes": {"a": ["\ud800"]}}'), "PrincipalInvalid"),
+        (Answered(200, r'{"attributes": {"\ud800": "b"}}'), "PrincipalInvalid"),
+        (Answered(200, r'{"attributes": {"a": "\ud83d\ude00"}}'), {"a": ("😀",)}),
         (Answered(200, '{"attributes": []}'), "PolicyEndpointUnavailable"),
         (Answered(200, '["attributes"]'), "PolicyEndpointUnavailable"),
         (Answered(200, "<html>"), "PolicyEndpointUnavailable"),

@@ -158,4 +158,15 @@ def _bounded(found: dict[str, tuple[str, ...]], where: str) -> dict[str, tuple[s
             raise PrincipalInvalid(
                 f"{where} has an attribute of over {MAX_VALUES} values, or a value of over {MAX_VALUE} characters"
             )
+    if not all(_is_text(text) for name, values in found.items() for text in (name, *values)):
+        raise PrincipalInvalid(f"{where} has an attribute with half a character (a surrogate without the other)")
     return found
+
+
+def _is_text(text: str) -> bool:
+    """Tell whether it can be encoded: JSON and YAML can name what can't."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
