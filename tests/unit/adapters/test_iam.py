@@ -15,4 +15,4 @@ async def test_its_calls_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StsUnavailable):
         await iam.user_tags(KEY, region=None)
     await iam.close()
-    assert told == [("iam", "get_user", "Unavailable")]
+    assert told == [("iam", "GetUser", "Unavailable")]
