@@ -1,7 +1,7 @@
 """``python -m testbed.monitoring``: a run with two operators, their troubles and a real Prometheus, as a picture.
 
 What happens is what the dashboard is for: renewals, a renewal that was asked for, an AWS that throttles, a role that is
-not trusted, a device whose person is away, a leader that is killed.
+not trusted, a device whose person is away, an operator that is killed.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def _chart(axes: Any, panel: Panel, prometheus: Prometheus, start: float, end: f
     axes.xaxis.set_major_formatter(DateFormatter("%H:%M"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: measured(value, panel.unit)))
     if lines:
-        columns = min(len(lines), 5)
+        columns = 5 if max(len(name) for name, _ in lines) < 16 else 3
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.13), ncols=columns, borderaxespad=0.2, handlelength=1)
     else:
         axes.text(0.5, 0.5, "No data", transform=axes.transAxes, ha="center", color="#8e8e8e")
