@@ -9,7 +9,7 @@ PYTEST = $(PYTHON_BIN)/pytest -n $(WORKERS) --dist loadfile
 # With real processes on a loaded machine; what is run again is listed at the end, and is to be mended.
 AGAIN := --reruns 2 -rR
 ARGS ?=
-BUILD := from testbed.cluster import requirements; from testbed.cluster.binaries import apart, needed, programs; \
+BUILD := from testbed.cluster import kind, requirements; from testbed.cluster.binaries import apart, needed, programs; \
 	programs(*needed(controllers=True, node=requirements.met()), "helm")
 
 .DEFAULT_GOAL := help
@@ -68,8 +68,8 @@ chart: $(READY) binaries ## the Helm chart: what it renders, a real API server's
 	$(PYTEST) tests/chart $(AGAIN) --junitxml=$(REPORTS)/chart.xml $(ARGS)
 	@$(PYTHON_BIN)/python -m testbed.verdict $(REPORTS)/chart.xml
 
-e2e: BUILD += ; requirements.met() and apart("kube-network-policies")
-e2e: $(READY) binaries image ## the image, from the chart, on a node with pods; takes root and Debian's packages
+e2e: BUILD += ; programs("kind") if kind.chosen() else apart("kube-network-policies")
+e2e: $(READY) binaries image ## the image, from the chart, on a node with pods; takes root and Debian's packages, or Docker
 	@mkdir -p $(REPORTS)
 	$(PYTHON_BIN)/pytest tests/e2e $(AGAIN) --durations=0 --junitxml=$(REPORTS)/e2e.xml $(ARGS)
 	@$(PYTHON_BIN)/python -m testbed.verdict $(REPORTS)/e2e.xml

@@ -1,6 +1,6 @@
 """The image, built without Docker: buildah, on a base of Debian's packages. `python -m testbed.image`.
 
-A machine that reaches a registry needs nothing of this: `docker build .` does it.
+Where the end-to-end tests run on kind, and so Docker is there, `docker build .` does it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from awssts import __version__
+from testbed.cluster import kind
 from testbed.cluster.cache import cache_directory, locked
 from testbed.process import ReportedError
 
@@ -30,6 +31,8 @@ PROGRAMS = {"buildah": "buildah", "debootstrap": "debootstrap"}  # program: Debi
 
 def check() -> None:
     """Says with the remedy why no image can be built here."""
+    if kind.chosen():
+        return
     if sys.platform != "linux" or os.geteuid() != 0:
         raise ReportedError("Building the image takes Linux and root; with Docker: docker build .")
     if missing := [package for program, package in PROGRAMS.items() if shutil.which(program) is None]:
@@ -44,7 +47,7 @@ def archive() -> Path:
         check()
         with locked(folder, what="the image"):
             if not tar.exists():
-                build(tar)
+                build_with_docker(tar) if kind.chosen() else build(tar)
     return tar
 
 
@@ -86,6 +89,15 @@ def build(tar: Path) -> None:
         part.unlink(missing_ok=True)
         buildah(store, "push", "--quiet", NAME, f"docker-archive:{part}:{NAME}")
         part.rename(tar)
+
+
+def build_with_docker(tar: Path) -> None:
+    """On the base that the Dockerfile names, from Docker Hub."""
+    about = (f"--build-arg=VERSION={__version__}", f"--build-arg=REVISION={revision()}")
+    run("docker", "build", "--quiet", *about, f"--tag={NAME}", ROOT)
+    part = tar.with_suffix(".part")
+    run("docker", "save", f"--output={part}", NAME)
+    part.rename(tar)
 
 
 def base() -> Path:

