@@ -9,7 +9,7 @@ from awssts.services.scheduler import Scheduler
 if TYPE_CHECKING:
     from awssts.adapters.telemetry import Telemetry
 
-STUCK = timedelta(minutes=5)  # no call takes as long: whoever waits so long for a worker waits for ever
+STUCK = timedelta(minutes=5)  # no call takes as long: workers that finish nothing meanwhile never will
 DEAF = 300.0  # seconds; a watch that is quiet begins anew after 70, and each new one tells of all since the last
 
 
@@ -32,9 +32,9 @@ class Vitals:
             )
 
     def stuck(self) -> str:
-        """Say that a request waits for ever; nothing where all is well."""
-        lag = self._at_work[0].lag if self._at_work else timedelta()
-        return f"a request has waited for {lag.total_seconds():.0f} s for a worker" if lag > STUCK else ""
+        """Say that work has come to a stand; nothing where it goes on, however much there is."""
+        still = self._at_work[0].stuck if self._at_work else timedelta()
+        return f"requests wait, and none has been worked on for {still.total_seconds():.0f} s" if still > STUCK else ""
 
     def deaf(self) -> str:
         """Say that a watch does not deliver; nothing where all is well."""

@@ -27,7 +27,7 @@ def test_who_waits_for_ever_is_told() -> None:
         await asyncio.sleep(350)
         assert vitals.stuck() == ""
         await asyncio.sleep(20)
-        assert vitals.stuck() == "a request has waited for 310 s for a worker"
+        assert vitals.stuck() == "requests wait, and none has been worked on for 310 s"
 
     run(main())
 
@@ -45,5 +45,45 @@ def test_a_deaf_watch_is_told() -> None:
         assert vitals.deaf() == "no watch has told of what was written 310 s ago"
         seen.echoes.secrets.told(REPORTS, 7)
         assert vitals.deaf() == ""
+
+    run(main())
+
+
+def test_a_long_queue_is_no_reason_to_start_again() -> None:
+    """A slow STS makes one: work goes on, and the next process would find the same."""
+
+    async def main() -> None:
+        async def work(_: tuple[str, str]) -> None:
+            await asyncio.sleep(15)
+
+        vitals, scheduler = Vitals(None), Scheduler(work, now, workers=8)
+        vitals.at_work(scheduler, Observations())
+        for number in range(1000):
+            scheduler.add(("team", f"request-{number}"))
+        running = asyncio.create_task(scheduler.run())
+        for _ in range(120):
+            await asyncio.sleep(15)
+            assert vitals.stuck() == ""
+        assert scheduler.lag > timedelta(minutes=20)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    run(main())
+
+
+def test_workers_that_never_finish_are_told() -> None:
+    async def main() -> None:
+        async def work(_: tuple[str, str]) -> None:
+            await asyncio.sleep(10_000)
+
+        vitals, scheduler = Vitals(None), Scheduler(work, now, workers=2)
+        vitals.at_work(scheduler, Observations())
+        running = asyncio.create_task(scheduler.run())
+        for number in range(3):
+            scheduler.add(("team", f"request-{number}"))
+        await asyncio.sleep(310)
+        assert vitals.stuck() == "requests wait, and none has been worked on for 310 s"
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
     run(main())

@@ -64,7 +64,8 @@ async def configuration() -> Configuration:
 def _proxy(host: str) -> str | None:
     """Return the proxy that the environment names for the API server, where it does."""
     server = urlsplit(host)
-    return None if proxy_bypass(server.netloc) else getproxies().get(server.scheme)
+    bypassed = proxy_bypass(server.hostname or "") or proxy_bypass(server.netloc)  # the one knows IPv6, the other ports
+    return None if bypassed else getproxies().get(server.scheme)
 
 
 def context_namespace() -> str:

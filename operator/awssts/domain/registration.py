@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from awssts.domain import calling
 from awssts.domain.names import GROUP, PLURAL, POLICY_PLURAL, VERSION
@@ -69,8 +69,10 @@ def _leading(client: Json, path: str) -> tuple[str, str, str | None]:
         old = service.get("path") or ""
         return "service/path", old, path if calling.leads(old) else None
     old = client.get("url") or ""
-    before, root, _ = old.partition(calling.ROOT)
-    return "url", old, before + path if root else None
+    parts = urlsplit(old)
+    before, root, after = parts.path.rpartition(calling.ROOT)  # a proxy may have it below a path of its own
+    leads = calling.leads(root + after) if root else parts.netloc and calling.leads(parts.path)
+    return "url", old, urlunsplit(parts._replace(path=before + path)) if leads else None
 
 
 def problems(configuration: Json | None, duties: tuple[Duty, ...], expected: Expected) -> list[str]:

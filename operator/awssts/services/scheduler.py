@@ -44,6 +44,7 @@ class Scheduler:
         self._due: dict[Name, datetime] = {}
         self._heap: list[tuple[datetime, Name]] = []
         self._earlier = asyncio.Event()
+        self._moved_at = 0.0  # when a worker took up or finished something last, by the loop's clock
         self._looked_at: float | None = None  # when what is due was queued last, by the loop's clock
         self._stopping = False
 
@@ -80,6 +81,16 @@ class Scheduler:
         queued = next(iter(self._queued.values()), now)
         return max(now - queued, self._overdue(now), timedelta())
 
+    @property
+    def stuck(self) -> timedelta:
+        """How long something has waited while no worker took up or finished anything; zero where work goes on.
+
+        A long queue is no reason to start again: a slow STS makes one, and it would be there again.
+        """
+        now, idle = self._clock(), timedelta(seconds=asyncio.get_running_loop().time() - self._moved_at)
+        waited = now - next(iter(self._queued.values()), now)
+        return max(min(waited, idle), self._overdue(now), timedelta())
+
     def _overdue(self, now: datetime) -> timedelta:
         """How long the first name has been due; no longer than nobody looked: the wall clock may have been set."""
         self._drop_replaced()
@@ -90,6 +101,7 @@ class Scheduler:
 
     async def run(self) -> None:
         """Work until cancelled; what is being worked on then is finished first."""
+        self._moved()
         workers = [asyncio.create_task(self._worker(), name=f"worker-{number}") for number in range(self._workers)]
         try:
             await self._tick()
@@ -136,6 +148,7 @@ class Scheduler:
             name = await self._ready.get()
             if name is _STOP or self._stopping or not self._allowed():
                 return
+            self._moved()
             self._queued.pop(name, None)
             self._busy.add(name)
             try:
@@ -144,10 +157,14 @@ class Scheduler:
                 log.exception("unexpected error", namespace=name[0], name=name[1])
                 self.add_at(name, self._clock() + AFTER_A_BUG)
             finally:
+                self._moved()
                 self._busy.discard(name)
                 if name in self._again:
                     self._again.discard(name)
                     self.add(name)
+
+    def _moved(self) -> None:
+        self._moved_at = asyncio.get_running_loop().time()
 
 
 _STOP: Name = ("", "")

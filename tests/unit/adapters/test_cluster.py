@@ -210,6 +210,16 @@ async def test_the_proxy(
     assert (await configuration()).proxy == proxy
 
 
+async def test_no_proxy_for_an_ipv6_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "fd00:10:96::1,.svc")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    (tmp_path / "kubeconfig").write_text((KUBECONFIG % "").replace("api.example.com:6443", "[fd00:10:96::1]:443"))
+    monkeypatch.setattr("kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
+    assert (await configuration()).proxy is None
+
+
 async def test_a_netrc_of_the_machine_is_nobodys(
     cluster: Cluster, api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -158,6 +158,10 @@ PATH = "/mutate/0123"
         ({"service": {"path": "/mutate"}}, "service/path", PATH),
         ({"service": {"path": "/mutate/of-an-hour-ago"}}, "service/path", PATH),
         ({"url": "https://127.0.0.1:9443/mutate"}, "url", f"https://127.0.0.1:9443{PATH}"),
+        ({"url": "https://mutate.example.com:9443/mutate"}, "url", f"https://mutate.example.com:9443{PATH}"),
+        ({"url": "https://example.com/mutate-hooks/mutate"}, "url", f"https://example.com/mutate-hooks{PATH}"),
+        ({"url": "https://127.0.0.1:9443"}, "url", f"https://127.0.0.1:9443{PATH}"),
+        ({"url": "https://127.0.0.1:9443/"}, "url", f"https://127.0.0.1:9443{PATH}"),
         ({"url": "https://example.com/awssts/mutate/old"}, "url", f"https://example.com/awssts{PATH}"),
     ],
 )

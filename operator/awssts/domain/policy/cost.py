@@ -62,12 +62,13 @@ class Price:
     levels: tuple[Weight, ...]  # outside of macros, within one, within two
     written: int  # characters of its own
     listed: int  # commas in lists and maps that it builds
-    joined: int  # a text or a list can get as many times longer by `+`
+    joined: int  # a text can get as many times longer by `+`
+    appended: int  # and a list, where a `+` is not of texts for sure
     maps: int
 
     def over(self, seen: Size) -> int:
         """Return how many steps it can take over values of that size."""
-        elements = max(seen.widest, self.listed + 1) * self.joined
+        elements = max(seen.widest, self.listed + 1) * self.appended
         copies = (self.joined + self.listed) * elements**self.maps
         text = 1 + (seen.longest + self.written) * self.joined // 256
         whole = 1 + copies * (6 * (seen.entries + self.listed) + (seen.characters + self.written) // 64)
@@ -85,14 +86,28 @@ def price(found: Shape, length: int) -> Price:
         levels[place.level] = levels[place.level].add(_weight(place))
     listed = sum(place.here.text == "," for place in found.places) - len(found.macros)
     levels[0] = levels[0].add(Weight(plain=0, whole=listed))  # within macros they hold constants
-    joins = [place.level for place in found.places if _joins(place)]
+    maps = found.macros.count("map")
+    joins = [place for place in found.places if _joins(place)]
     return Price(
         levels=tuple(levels),
         written=length,
         listed=listed,
-        joined=(1 + joins.count(0)) * 2 ** (len(joins) - joins.count(0)),  # in macros it can double what it has doubled
-        maps=found.macros.count("map"),
+        joined=_longer([place.level for place in joins], maps),
+        appended=_longer([place.level for place in joins if not _of_texts(place)], maps),
+        maps=maps,
     )
+
+
+def _longer(levels: list[int], maps: int) -> int:
+    """Return how many times longer something can get by joining at these levels.
+
+    Each makes it longer by what there is at the most. Only the results of ``map`` can be joined again: what is doubled
+    within one can have been doubled before.
+    """
+    if not maps:
+        return 1 + len(levels)
+    within = len(levels) - levels.count(0)
+    return (1 + levels.count(0)) * (1 << within)
 
 
 def size(values: Iterable[Any]) -> Size:
@@ -145,6 +160,11 @@ def _weight(place: Place) -> Weight:
 def _joins(place: Place) -> bool:
     """Tell whether it is a ``+`` that may be of texts or of lists."""
     return place.here.text == "+" and not _numeric(place)
+
+
+def _of_texts(place: Place) -> bool:
+    """Tell whether a ``+`` joins texts: one beside it is written there, and CEL joins it with nothing else."""
+    return "text" in {place.before.kind, place.after.kind}
 
 
 def _numeric(place: Place) -> bool:

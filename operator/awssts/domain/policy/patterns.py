@@ -53,6 +53,8 @@ def _checked(pattern: str, kind: "_Kind") -> str:
     except re2.error as error:
         text = error.args[0] if error.args else "unknown"
         reason = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+        if "too large" in reason:
+            raise ValueError("the pattern is too large: use + or * instead of {1,253}, and fewer classes") from None
         raise ValueError(f"not a regular expression of RE2 (no lookaround, no backreferences): {reason}") from None
     return pattern
 
