@@ -55,6 +55,7 @@ log = structlog.get_logger(__name__)
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 SETTLE = 5.0  # seconds for a listing to be through
+SWEEP_AGAIN = 55.0  # seconds until another, where the API server did not answer: it lists all targets
 SWEEP = 3600.0  # seconds between looks for deletions that no watch told of
 
 
@@ -249,6 +250,7 @@ async def _sweep(cluster: Cluster, namespaces: Sequence[str], intake: Intake) ->
             await intake.sweep(cluster.target_metadata(namespaces))
         except (AwsstsError, NotFound) as error:
             log.warning("sweep failed", error=str(error))
+            await asyncio.sleep(SWEEP_AGAIN)
             intake.unsure.set()
 
 
