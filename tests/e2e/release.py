@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import yaml
 
 from testbed import image
 from testbed.helm import NAMESPACE
+from tests.integration.patience import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +28,14 @@ OPERATORS = "--selector=app.kubernetes.io/component=operator"
 
 
 def values(cluster: Cluster, sts: StrictSts) -> dict[str, Any]:
-    """As they come, but for the image, and for where AWS and the API server are."""
+    """As they come, but for the image, where AWS and the API server are, and the right to restart workloads."""
     repository, tag = image.NAME.split(":")
     port = cluster.kubectl("get", "endpointslice/kubernetes", "--output=jsonpath={.ports[0].port}").stdout
     monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": MONITORING}}}
     return {
         "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
         "operator": {"env": [{"name": "AWS_ENDPOINT_URL_STS", "value": sts.endpoint}]},
+        "rolloutRestart": {"enabled": True},
         "networkPolicy": {
             "ports": [443, int(port)],
             "extraEgress": [{"ports": [{"protocol": "TCP", "port": urlsplit(sts.endpoint).port}]}],
@@ -42,18 +45,27 @@ def values(cluster: Cluster, sts: StrictSts) -> dict[str, Any]:
 
 
 def rolled_out(cluster: Cluster, name: str = "awssts") -> None:
-    """Waits for a Deployment; the error shows what it said."""
+    """Waits for a Deployment, and for the end of the operator's old pods; the error shows what it said."""
     where = (f"deployment/{name}", HERE)
     done = cluster.kubectl("rollout", "status", *where, "--timeout=180s", check=False)
     if done.returncode:
         pods = cluster.kubectl("describe", "pods", HERE).stdout
         logs = cluster.kubectl("logs", *where, "--tail=20", check=False).stdout
         pytest.fail(f"{done.stderr}\n{pods}\n{logs}")
+    eventually(lambda: not any("deletionTimestamp" in pod["metadata"] for pod in operators(cluster)), "no old pod")
 
 
-def leader(cluster: Cluster) -> str:
-    """Who holds the Lease."""
-    return cluster.kubectl("get", "lease/awssts", HERE, "--output=jsonpath={.spec.holderIdentity}").stdout
+def operators(cluster: Cluster) -> list[dict[str, Any]]:
+    """The pods of the operator."""
+    listed = cluster.kubectl("get", "pods", OPERATORS, HERE, "--output=json").stdout
+    found: list[dict[str, Any]] = json.loads(listed)["items"]
+    return found
+
+
+def leading(cluster: Cluster) -> dict[str, Any] | None:
+    """The pod that holds the Lease; None between two."""
+    holder = cluster.kubectl("get", "lease/awssts", HERE, "--output=jsonpath={.spec.holderIdentity}").stdout
+    return next((pod for pod in operators(cluster) if pod["metadata"]["name"] in holder), None)
 
 
 def issued(sts: StrictSts, user: User) -> int:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbed.helm import CHART
-from tests.e2e.release import HERE, OPERATORS, asking, issued, leader, rolled_out
+from tests.e2e.release import HERE, OPERATORS, asking, issued, leading, operators, rolled_out
+from tests.integration.patience import eventually
 
 if TYPE_CHECKING:
     from testbed.cluster import Cluster
@@ -38,11 +39,9 @@ def test_another_pod_asks_nothing_of_sts(cluster: Cluster, team: Team, sts: Stri
 
 def test_a_rollout_refuses_nobody(cluster: Cluster, team: Team) -> None:
     """The webhooks answer all the time: who ends serves until nothing is sent to it any more."""
-    old = cluster.kubectl("get", "pods", OPERATORS, HERE, "--output=name").stdout.split()
     with asking(cluster, team.name) as asked:
         cluster.kubectl("rollout", "restart", "deployment/awssts", HERE)
         rolled_out(cluster)
-        cluster.kubectl("wait", "--for=delete", *old, HERE, "--timeout=60s")
     assert asked.refused == []
     assert asked.taken > 500
 
@@ -77,12 +76,12 @@ def test_another_takes_over_from_a_leader_that_is_killed(
     cluster: Cluster, team: Team, sts: StrictSts, user: User
 ) -> None:
     """With one call to STS for the request that is to be renewed, and none for the others."""
-    before, calls = leader(cluster), issued(sts, user)
-    pods = json.loads(cluster.kubectl("get", "pods", OPERATORS, HERE, "--output=json").stdout)["items"]
-    leading = [pod for pod in pods if pod["metadata"]["name"] in before]
-    assert [len(pods), len(leading)] == [2, 1], before
-    cluster.kill_container(leading[0]["status"]["containerStatuses"][0]["containerID"])
+    calls = issued(sts, user)
+    before = eventually(lambda: leading(cluster), "a leader")
+    assert len(operators(cluster)) == 2
+    cluster.kill_container(before["status"]["containerStatuses"][0]["containerID"])
     team.renewed("renewed", within=90)
-    assert leader(cluster) != before
+    after = eventually(lambda: leading(cluster), "a leader")
+    assert after["metadata"]["name"] != before["metadata"]["name"]
     assert issued(sts, user) == calls + 1
     assert sts.counters().reused_codes == 0
