@@ -38,9 +38,12 @@ class Record:
         return replace(self, step=max(step, self.step), codes=(*self.current(now).codes[-MOST:], used))
 
     def current(self, now: datetime) -> "Record":
-        """Return it without what no true clock can have written, and without codes that AWS takes no longer."""
+        """Return it without a step that no true clock can have written, and without codes that AWS takes no longer.
+
+        Codes that seem to be of the future stay: it may be our clock that is wrong, and they starve nobody.
+        """
         present, far = totp.step_at(now), totp.step_at(now + totp.FAR)
-        codes = tuple(found for found in self.codes if present <= found[1] <= far)
+        codes = tuple(found for found in self.codes if present <= found[1])
         return replace(self, step=self.step if self.step <= far else 0, codes=codes)
 
     def and_also(self, other: "Record") -> "Record":

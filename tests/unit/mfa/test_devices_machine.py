@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from awssts.domain import names, totp
+from awssts.domain.record import LIFE_OF_A_CODE
 from awssts.domain.request import parse
-from tests.unit.builders import ROLE_ARN, SERIAL, Json
+from tests.unit.builders import HOUR, ROLE_ARN, SERIAL, Json
 from tests.unit.mfa.stage import Process, Stage, device
 from tests.unit.mfa.strict_sts import PHONE
 from tests.unit.services.world import NAMESPACE
@@ -23,6 +24,7 @@ REQUESTS: dict[str, Json] = {
     "phone": {"mfa": device(PHONE)},
 }
 CODES = {SERIAL: 4, PHONE: 1}  # at the most, to renew all of them once
+FAR = totp.FAR // timedelta(seconds=totp.STEP)  # who sees a step that far ahead takes its clock for wrong
 OFFSETS = [timedelta(seconds=seconds) for seconds in (-45, 0, 0, 45)]
 PATIENCE = timedelta(seconds=10 * totp.STEP)
 
@@ -37,6 +39,7 @@ class Operators(RuleBasedStateMachine):
         self.recorded: dict[str, int] = {}
         self.stage.cluster.before_secret_write.append(self._goes_on)
         self.renewals = 0
+        self.wrong = self.stage.clock.now - HOUR  # when a clock was
         self.leader = self.stage.process()
         self.former: Process | None = None
 
@@ -54,7 +57,8 @@ class Operators(RuleBasedStateMachine):
         notes = after["metadata"]["annotations"]
         if names.STEP in notes:
             name, step = after["metadata"]["name"], int(notes[names.STEP])
-            assert step >= self.recorded.get(name, 0), "a step that was used is no longer on record"
+            before = self.recorded.get(name, 0)
+            assert step >= before or before - step > FAR, "a step that was used is no longer on record"
             self.recorded[name] = step
 
     @invariant()
@@ -129,6 +133,18 @@ class Operators(RuleBasedStateMachine):
     def the_clock_is_set(self, offset: timedelta) -> None:
         self.leader.offset = offset
 
+    @rule(offset=st.sampled_from([-HOUR, HOUR]), seconds=st.sampled_from([0, 5, 40]))
+    def a_start_with_a_clock_that_is_wrong(self, offset: timedelta, seconds: int) -> None:
+        """By an hour, as where a zone is taken for another; then it is set right. Not twice while a code lives."""
+        now = self.stage.clock.now
+        if now - self.wrong < 2 * LIFE_OF_A_CODE:
+            return
+        self.wrong = now
+        self._the_former_ends()
+        self.crash(offset)
+        self.stage.let_pass(self.leader, timedelta(seconds=seconds))
+        self.leader.offset = timedelta()
+
     # What holds in the end.
 
     @rule()
@@ -161,7 +177,7 @@ class Operators(RuleBasedStateMachine):
 
 TestOperators = Operators.TestCase
 TestOperators.settings = settings(
-    max_examples=40,
+    max_examples=50,
     stateful_step_count=40,
     deadline=None,
     phases=[phase for phase in Phase if phase is not Phase.explain],  # slow, and no help here

@@ -385,6 +385,24 @@ def test_a_clock_that_was_ahead_at_the_start(stage: Stage, ahead: int) -> None:
     assert stage.sts.refused == 0
 
 
+@pytest.mark.parametrize("seconds", [1, 5, 15, 29])
+def test_a_clock_that_was_an_hour_behind_at_the_start(stage: Stage, seconds: int) -> None:
+    """What another used before, with a clock that was ahead, stays on record though it seems to be of the future."""
+    stage.clock.now = totp.begin(totp.step_at(stage.clock.now) + 1) + seconds * SECOND
+    before = stage.process(45 * SECOND)
+    stage.apply("reports", mfa=device())
+    stage.let_pass(before, STEP)
+    before.die()
+    after = stage.process(-HOUR)
+    stage.apply("hourly", mfa=device(), duration="1h")
+    stage.let_pass(after, STEP)
+    after.offset = timedelta()
+    stage.apply("another", mfa=device(), duration="2h")
+    stage.let_pass(after, 3 * STEP)
+    assert stage.sts.used_twice() == []
+    assert stage.told("another") == "True Issued"
+
+
 def test_a_code_whose_record_was_written_too_slowly(stage: Stage, process: Process) -> None:
     """It may be over: another is used, and this one by nobody."""
     stage.apply("reports", mfa=device())
