@@ -1,13 +1,16 @@
 """One code for many requests, recorded before it is used, and never again: a process, moved on await by await."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
 from awssts.domain import names, record, totp
-from tests.unit.builders import HOUR, MINUTE, OTHER_KEY, ROLE_ARN, SERIAL, Json, key_data
+from awssts.domain.session import secret_name
+from tests.unit.builders import HOUR, KEY, MINUTE, OTHER_KEY, ROLE_ARN, SERIAL, Json, encoded, key_data
 from tests.unit.mfa.stage import Flight, Process, Stage, device, together
 from tests.unit.mfa.strict_sts import PHONE
+from tests.unit.services.world import NAMESPACE
 
 SECOND = timedelta(seconds=1)
 STEP = totp.STEP * SECOND
@@ -401,6 +404,28 @@ def test_a_clock_that_was_an_hour_behind_at_the_start(stage: Stage, seconds: int
     stage.let_pass(after, 3 * STEP)
     assert stage.sts.used_twice() == []
     assert stage.told("another") == "True Issued"
+
+
+def test_a_session_of_an_owners_making(stage: Stage, process: Process) -> None:
+    """He gets the session that he made by himself, with his own key, and no more."""
+    planted = {
+        "AccessKeyId": "ASIAPLAINSESSION0000",
+        "SecretAccessKey": "made-without-mfa",
+        "SessionToken": "made-up",
+        "Expiration": (stage.clock.now + 12 * HOUR).isoformat(),
+        "IssuedAt": stage.clock.now.isoformat(),
+        "Lifetime": 43_200,
+        "KeyDigest": KEY.digest,
+        "By": "Manual",
+    }
+    name = (NAMESPACE, secret_name("reports-iam", PHONE))
+    stage.cluster.put_secret(
+        name, encoded({"43200.json": json.dumps(planted)}), labels={names.TYPE_LABEL: names.SESSION}
+    )
+    stage.apply("reports", mfa=device(PHONE, person=True))
+    process.settle()
+    assert stage.held("reports") == planted["AccessKeyId"]
+    assert stage.sts.calls == []
 
 
 def test_a_code_whose_record_was_written_too_slowly(stage: Stage, process: Process) -> None:
