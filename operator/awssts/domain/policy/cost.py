@@ -7,6 +7,7 @@ of a macro. So what is bounded is the expression together with its values, and n
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from math import prod
 from typing import Any, NamedTuple
 
 from awssts.domain.policy.lexing import MACROS, Place, Shape
@@ -101,11 +102,11 @@ def price(found: Shape, length: int) -> Price:
 def _longer(levels: list[int], maps: int) -> int:
     """Return how many times longer something can get by joining at these levels.
 
-    Each makes it longer by what there is at the most. Only the results of ``map`` can be joined again: what is doubled
-    within one can have been doubled before.
+    Each makes it longer by what there is at the most; what was joined outside of a macro can be an element of a list,
+    and be joined again within. What ``map`` has joined can be joined again by another: it can double each time.
     """
     if not maps:
-        return 1 + len(levels)
+        return prod(1 + levels.count(level) for level in set(levels))
     within = len(levels) - levels.count(0)
     return (1 + levels.count(0)) * (1 << within)
 
