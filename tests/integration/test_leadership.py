@@ -182,7 +182,7 @@ def test_metrics(launch: Launch, space: Workspace, user: User) -> None:
     assert (value(port, "awssts_request_renewal_timestamp_seconds", labels) or 0) > time.time()
     assert value(port, "awssts_issuances_total", '{reason="first",result="success"}') == 1
     assert (value(port, "awssts_issuances_total", '{reason="SecretNotFound",result="failure"}') or 0) >= 1
-    called = '{code="Success",operation="get_session_token",service="sts"}'
+    called = '{code="Success",operation="GetSessionToken",service="sts"}'
     assert value(port, "awssts_aws_call_duration_seconds_count", called) == 1
     assert value(port, "awssts_leader") == 1
     space.delete_request()
