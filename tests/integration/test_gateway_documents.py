@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -104,6 +104,8 @@ def test_from_cas(cluster: Cluster, api: Api, sts: StrictSts, user: User, tmp_pa
     """The role's name is the document's; the gateway is that of the other document."""
     people, pods = Workspace(api, "people"), Workspace(api, "reports")
     terminal = desk(people, cluster, sts, tmp_path)
+    with suppress(sts.iam.exceptions.NoSuchEntityException):
+        sts.iam.delete_role(RoleName="reports")  # another test's
     role = sts.role("reports", user.arn)
     for name in ("cas.yaml", "pods.yaml"):
         saved("docs/howto-from-cas.md", name, terminal.home)
@@ -127,6 +129,7 @@ def test_from_cas(cluster: Cluster, api: Api, sts: StrictSts, user: User, tmp_pa
                 shown.run("pods", environment=terminal.environment, cwd=terminal.home)
                 assert pods.status()["roleArn"] == role
         finally:
+            sts.iam.delete_role(RoleName="reports")
             cluster.kubectl("delete", "awsstspolicy/people")
             pods.clear()
             people.clear()

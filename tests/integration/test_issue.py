@@ -98,13 +98,14 @@ def test_a_session_in_every_format(
 
 
 def test_a_role(cluster: Cluster, sts: StrictSts, space: Workspace, user: User, pod: Pod) -> None:
-    role = sts.role("reports", trust=user.arn)
+    name = f"reports-{space.name}"
+    role = sts.role(name, trust=user.arn)
     space.keys(user)
     apply(cluster, space, manifest("reports", role={"arn": role}))
     wait_for_all(cluster, space)
 
     session = f"{space.name}.reports"
-    assert pod.identity() == f"arn:aws:sts::123456789012:assumed-role/reports/{session}"
+    assert pod.identity() == f"arn:aws:sts::123456789012:assumed-role/{name}/{session}"
     assert space.status()["roleArn"] == role
     (call,) = calls_of(sts, user)
     assert (call.operation, call.role_session_name, call.duration_seconds) == ("AssumeRole", session, 3_600)
