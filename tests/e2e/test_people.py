@@ -12,14 +12,15 @@ import pytest
 
 from testbed.cluster.certificates import Authority
 from testbed.helm import CHART, NAMESPACE
-from tests.e2e.pods import running
+from tests.e2e.pods import Team, running
 from tests.e2e.release import HERE, rolled_out
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from testbed.cluster import Cluster
     from testbed.helm import Helm
     from testbed.sts import StrictSts, User
-    from tests.e2e.pods import Team
 
 PROGRAM = (Path(__file__).parent / "login.py").read_text()
 PASSWORD = "correct horse battery staple"
@@ -29,27 +30,11 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def authority(cluster: Cluster, installed: Helm, sts: StrictSts, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Whom callers of the gateway trust; it runs."""
-    signs = Authority(tmp_path_factory.mktemp("people") / "pki")
-    pair = signs.server("gateway", [], [GATEWAY])
-    cluster.kubectl("create", "secret", "tls", "gateway-tls", f"--cert={pair.certificate}", f"--key={pair.key}", HERE)
-    environment = [{"name": "AWS_ENDPOINT_URL_STS", "value": sts.endpoint}]
-    values = {"gateway": {"enabled": True, "tlsSecretName": "gateway-tls", "env": environment}}
-    installed("upgrade", "awssts", CHART, HERE, "--reset-then-reuse-values", values=values)
-    rolled_out(cluster, "awssts-gateway")
-    return signs.certificate.read_text()
-
-
-@pytest.fixture(scope="module")
-def anna(cluster: Cluster, installed: Helm, sts: StrictSts) -> User:
-    """A user of the gateway, added as an administrator does it."""
-    assert installed is not None
+def anna(cluster: Cluster, sts: StrictSts) -> User:
+    """A user of the gateway in a namespace of people, added as an administrator does it."""
     user = sts.user("anna")
-    keys = {"aws_access_key_id": user.access_key_id, "aws_secret_access_key": user.secret_access_key}
-    literals = [f"--from-literal={key}={value}" for key, value in keys.items()]
-    cluster.kubectl("create", "secret", "generic", "anna-iam", HERE, *literals)
-    command = ("user", "add", "anna", HERE, "--credentials-secret=anna-iam", "--password-stdin")
+    people = Team.of(cluster, "people", user)
+    command = ("user", "add", "anna", f"--namespace={people.name}", "--credentials-secret=iam", "--password-stdin")
     subprocess.run(  # noqa: S603 - this project's own
         [sys.executable, "-m", "awssts", *command],
         input=f"{PASSWORD}\n",
@@ -59,6 +44,23 @@ def anna(cluster: Cluster, installed: Helm, sts: StrictSts) -> User:
         check=True,
     )
     return user
+
+
+@pytest.fixture(scope="module")
+def authority(
+    cluster: Cluster, installed: Helm, sts: StrictSts, anna: User, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Whom callers of the gateway trust; it runs."""
+    assert anna is not None
+    signs = Authority(tmp_path_factory.mktemp("people") / "pki")
+    pair = signs.server("gateway", [], [GATEWAY])
+    cluster.kubectl("create", "secret", "tls", "gateway-tls", f"--cert={pair.certificate}", f"--key={pair.key}", HERE)
+    environment = [{"name": "AWS_ENDPOINT_URL_STS", "value": sts.endpoint}]
+    gateway = {"enabled": True, "namespaces": ["people"], "tlsSecretName": "gateway-tls", "env": environment}
+    installed("upgrade", "awssts", CHART, HERE, "--reset-then-reuse-values", values={"gateway": gateway})
+    rolled_out(cluster, "awssts-gateway")
+    yield signs.certificate.read_text()
+    cluster.kubectl("delete", "secret", "gateway-tls", HERE)
 
 
 def test_a_login_from_a_pod(cluster: Cluster, team: Team, sts: StrictSts, authority: str, anna: User) -> None:
