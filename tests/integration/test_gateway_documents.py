@@ -102,7 +102,7 @@ def test_gateway_and_laptop(fresh: Cluster, sts: StrictSts, user: User, tmp_path
 @pytest.mark.usefixtures("operator")
 def test_from_cas(cluster: Cluster, api: Api, sts: StrictSts, user: User, tmp_path: Path) -> None:
     """The role's name is the document's; the gateway is that of the other document."""
-    people, pods = Workspace(api, "people"), Workspace(api, "reports")
+    people, pods, lent = Workspace(api, "people"), Workspace(api, "reports"), Workspace(api, "awssts-keys")
     terminal = desk(people, cluster, sts, tmp_path)
     with suppress(sts.iam.exceptions.NoSuchEntityException):
         sts.iam.delete_role(RoleName="reports")  # another test's
@@ -131,5 +131,5 @@ def test_from_cas(cluster: Cluster, api: Api, sts: StrictSts, user: User, tmp_pa
         finally:
             sts.iam.delete_role(RoleName="reports")
             cluster.kubectl("delete", "awsstspolicy/people")
-            pods.clear()
-            people.clear()
+            for space in (pods, people, lent):
+                space.clear()

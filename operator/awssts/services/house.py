@@ -6,7 +6,7 @@ come close together share one reading.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from awssts.services.ports import Json
 
 log = structlog.get_logger(__name__)
 
-FRESH = 1.0  # seconds that a reading serves
+APART = 0.2  # seconds from one reading to the next at least, however many come
 
 
 class Registry(Protocol):
@@ -65,34 +65,40 @@ class House:
 
     Args:
         tick: the time in seconds, by a clock that only goes forward.
+        sleep: waits for so many seconds of that clock.
     """
 
-    def __init__(self, registry: Registry, namespaces: Sequence[str], tick: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        namespaces: Sequence[str],
+        tick: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._registry = registry
         self._namespaces = tuple(dict.fromkeys(namespaces))  # one twice would give each of its users twice
         self._tick = tick
+        self._sleep = sleep
         self._read_at = float("-inf")
         self._residents = Residents()
         self._reading = asyncio.Lock()
         self._told: dict[tuple[str, str], str] = {}  # what was said of Secrets that are no user
 
     async def residents(self) -> Residents:
-        """Return what the cluster holds, at most a second old.
+        """Return what the cluster holds: all that was written before this call counts.
 
         Raises:
             AwsstsError: it can't be read.
         """
         asked_at = self._tick()
         async with self._reading:
-            if self._read_at < asked_at - FRESH:
+            if self._read_at < asked_at:
+                if (early := self._read_at + APART - self._tick()) > 0:
+                    await self._sleep(early)
                 began = self._tick()
                 self._residents = await self._read()
                 self._read_at = began
             return self._residents
-
-    def forget(self) -> None:
-        """Read anew for the next: something was written."""
-        self._read_at = float("-inf")
 
     async def _read(self) -> Residents:
         policies: dict[str, Held] = {}

@@ -115,7 +115,6 @@ class Logins:
         try:
             fresh = await self._passwords.renewed(user.password_hash, password)
             if fresh is not None and await self._hashes.replace_hash(user.identity, user.password_hash, fresh):
-                self._house.forget()
                 log.info("password hash renewed", namespace=user.identity.namespace, secret=user.identity.name)
         except AwsstsError as error:
             log.warning("password hash not renewed", secret=user.identity.name, reason=error.reason)

@@ -28,6 +28,7 @@ class Registry:
         self.secrets: list[Json] = [secret(attributes="team: [a]")]
         self.bodies: list[Json] = [{"metadata": {"name": "house"}, "spec": {"priority": 1}}]
         self.readings = 0
+        self.begun = asyncio.Event()
         self.broken = False
 
     async def users(self, namespaces: Sequence[str]) -> AsyncIterator[Json]:
@@ -38,6 +39,7 @@ class Registry:
 
     async def policies(self) -> AsyncIterator[Json]:
         self.readings += 1
+        self.begun.set()
         if self.broken:
             raise ClusterUnavailable("the API server answered 503")
         for body in self.bodies:
@@ -54,6 +56,9 @@ class Tick:
     def __call__(self) -> float:
         return self.now
 
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
 
 @pytest.fixture
 def registry() -> Registry:
@@ -67,22 +72,38 @@ def tick() -> Tick:
 
 @pytest.fixture
 def house(registry: Registry, tick: Tick) -> House:
-    return House(registry, ["people"], tick)
+    return House(registry, ["people"], tick, tick.sleep)
 
 
-async def test_read_once_for_all(house: House, registry: Registry, tick: Tick) -> None:
+async def test_read_once_for_all(house: House, registry: Registry) -> None:
     found = await asyncio.gather(*(house.residents() for _ in range(5)))
     assert list(found[0].users) == ["anna@example.org"]
     assert registry.readings == 1
-    tick.now = 0.9
-    await house.residents()
-    assert registry.readings == 1
-    tick.now = 1.1
-    await house.residents()
+
+
+async def test_what_was_written_just_before_counts(house: House, registry: Registry, tick: Tick) -> None:
+    added, registry.secrets = registry.secrets, []
+    assert (await house.residents()).users == {}
+    registry.secrets = added
+    tick.now += 0.001
+    assert (await house.residents()).users
+
+
+async def test_what_is_written_while_it_is_read_counts_for_who_comes_then(
+    house: House, registry: Registry, tick: Tick
+) -> None:
+    reading = asyncio.create_task(house.residents())
+    await registry.begun.wait()
+    tick.now += 0.001
+    await asyncio.gather(reading, *(house.residents() for _ in range(5)))
     assert registry.readings == 2
-    house.forget()
-    await house.residents()
-    assert registry.readings == 3
+
+
+async def test_many_calls_are_few_readings(house: House, registry: Registry, tick: Tick) -> None:
+    while tick.now < 10:
+        tick.now += 0.01
+        await house.residents()
+    assert registry.readings == pytest.approx(50, abs=2)
 
 
 async def test_what_was_read_before_is_not_believed(house: House, registry: Registry, tick: Tick) -> None:
