@@ -24,7 +24,7 @@ help: ## list the targets
 demo: $(READY) ## from an AwsStsRequest to credentials that AWS takes, on a real cluster on this machine
 	@$(PYTHON_BIN)/python -m testbed.demo
 
-test: $(READY) ## all checks: lint, unit, integration
+test: $(READY) ## lint, unit, integration; CI runs more (.ci/run)
 	@rm -rf $(REPORTS)
 	@$(MAKE) --no-print-directory lint unit integration
 	@$(PYTHON_BIN)/python -m testbed.verdict lint $(REPORTS)/unit.xml $(REPORTS)/integration.xml
@@ -110,9 +110,10 @@ crds: $(READY) ## write crds/, and the chart's, anew from the models; and the ch
 	$(PYTHON_BIN)/python -m awssts.domain.crd charts/awssts/files/crds
 	$(PYTHON_BIN)/python -m testbed.values > charts/awssts/README.md
 
-reference: $(READY) ## write docs/cli.md anew from the commands, docs/reference-*.md from the models
+reference: $(READY) ## write docs/cli.md and docs/reference-*.md anew from the commands, the models, the errors, the metrics
 	$(PYTHON_BIN)/python -m awssts.entry.reference docs/cli.md
 	$(PYTHON_BIN)/python -m testbed.fields docs
+	$(PYTHON_BIN)/python -m testbed.told docs
 
 clean: ## remove .venv and what tools left here; the cluster's programs stay in ~/.cache/awssts
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

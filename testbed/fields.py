@@ -22,7 +22,8 @@ your cluster has. Fields that are not listed are refused by `kubectl --validate=
 """
 REQUESTS = """\
 What it does is told in the [README](../README.md) and, with MFA, in [mfa.md](mfa.md); [examples](../examples/README.md)
-are to copy from. Each reason in `status.conditions` is explained in [errors.md](errors.md).
+are to copy from. Each reason in `status.conditions` is in
+[the reference of reasons](reference-reasons.md), with what to do in [errors.md](errors.md).
 """
 ANNOTATIONS = {
     "renew": "Any new value: new credentials now, once (`kubectl awssts renew`).",

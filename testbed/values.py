@@ -25,11 +25,12 @@ INTRODUCTION = """# awssts
 
 <!-- test: install -->
 ```sh
-helm install awssts charts/awssts --namespace awssts-system --create-namespace
+helm install awssts charts/awssts --namespace awssts-system --create-namespace \\
+  --set image.repository=registry.example.com/awssts
 ```
 
-Installing, upgrading and uninstalling are described in [docs/install.md](../../docs/install.md). Helm refuses values
-that are not in this list.
+No image is published yet: [build one](../../docs/install.md#quick-start). Installing, upgrading and uninstalling are
+described in [docs/install.md](../../docs/install.md). Helm refuses values that are not in this list.
 
 ## Values
 

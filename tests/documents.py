@@ -3,7 +3,8 @@
 A block of commands is run by a test, or says why not; a block of YAML is a manifest, which an API server has to take,
 or a part of one. The line before a block says so, in a comment that readers don't see:
 
-    <!-- test: install -->                      run by the test that takes the document's commands()
+    <!-- test: install -->                      run by the test that takes the document's commands(); YAML that is
+                                                for another program: given to it
     <!-- not run: takes Docker -->              why no test can
     <!-- part of: container -->                 completed by tests/integration/test_documents.py
 """

@@ -16,7 +16,7 @@ class Admission:
     port: int
     certificate: Path | None = None
     key: Path | None = None
-    namespace: str = "awssts"  # the operator's own: of the Service, and of the Secrets that the webhook keeps
+    namespace: str = "awssts-system"  # the operator's own: of the Service, and of the Secrets that the webhook keeps
     service: str = "awssts-webhook"
     registration: str = "awssts"  # name of both webhook configurations
     sidecar_image: str | None = None  # added to pods that ask for it

@@ -16,6 +16,7 @@ from testbed import debian
 from testbed.helm import CHART, Helm
 from testbed.process import ReportedError
 from tests.chart.profiles import of_kind, values
+from tests.documents import saved
 from tests.unit.adapters.test_telemetry import samples, told
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +53,23 @@ def test_only_what_is_told_is_asked_for(query: str) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
 def test_alerts(case: Path) -> None:
     assert "SUCCESS" in promtool("test", "rules", case)
+
+
+def test_what_another_prometheus_is_told_fits_the_pods(helm: Helm, tmp_path: Path) -> None:
+    saved("docs/operating.md", "prometheus.yaml", tmp_path)
+    assert "SUCCESS" in promtool("check", "config", tmp_path / "prometheus.yaml")
+    job = yaml.safe_load((tmp_path / "prometheus.yaml").read_text())["scrape_configs"][0]
+    wanted = {rule["source_labels"][0]: rule.get("regex") for rule in job["relabel_configs"]}
+    rendered = helm.render(values("large"))
+    (monitor,) = of_kind(rendered, "ServiceMonitor")
+    assert job["honor_labels"] is monitor["spec"]["endpoints"][0]["honorLabels"] is True
+    pods = [each["spec"]["template"] for each in of_kind(rendered, "Deployment")]
+    labels = "app.kubernetes.io/component", wanted["__meta_kubernetes_pod_label_app_kubernetes_io_component"]
+    pod = next(each for each in pods if labels in each["metadata"]["labels"].items())
+    names = {f"__meta_kubernetes_pod_label_{re.sub(r'[./-]', '_', name)}" for name in pod["metadata"]["labels"]}
+    assert {name for name in wanted if "_label_" in name} <= names
+    ports = {port["name"] for container in pod["spec"]["containers"] for port in container["ports"]}
+    assert wanted["__meta_kubernetes_pod_container_port_name"] in ports
 
 
 def test_every_alert_is_seen_to_fire_and_to_keep_still() -> None:

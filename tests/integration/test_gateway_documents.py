@@ -15,7 +15,7 @@ from testbed.process import Process, free_port
 from tests.documents import commands, saved
 from tests.integration.kube import Api
 from tests.integration.names import Names
-from tests.integration.operator_process import ROOT, install
+from tests.integration.operator_process import ROOT
 from tests.integration.patience import eventually
 from tests.integration.terminal import Terminal
 from tests.integration.typing_person import typed
@@ -33,9 +33,8 @@ SHOWN = {"awssts.example.com", "gateway.example.org"}
 
 @pytest.fixture
 def fresh() -> Iterator[Cluster]:
-    """A cluster of its own: without the namespace that the document makes."""
+    """A cluster that has never heard of awssts."""
     with Cluster() as running:
-        install(running)
         yield running
 
 
@@ -45,7 +44,8 @@ def desk(people: Workspace, cluster: Cluster, sts: StrictSts, home: Path) -> Ter
     pair, authority = issue(SHOWN, datetime.now(UTC))
     for name, content in {"tls.crt": pair.certificate, "tls.key": pair.key, "ca.crt": authority}.items():
         (home / name).write_bytes(content)
-    (home / "tests").symlink_to(ROOT / "tests")  # the commands are typed in a clone
+    for name in ("crds", "tests"):  # the commands are typed in a clone
+        (home / name).symlink_to(ROOT / name)
     made.environment |= {
         "PASSWORD": PASSWORD,
         "AWSSTS_HOST": "127.0.0.1",

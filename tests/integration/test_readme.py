@@ -30,9 +30,12 @@ def fresh() -> Iterator[Cluster]:
 def environment(cluster: Cluster, sts: StrictSts, user: User, home: Path) -> dict[str, str]:
     """What a reader's terminal has: kubectl on PATH, a kubeconfig, keys; and the strict STS for AWS."""
     bare = {name: value for name, value in os.environ.items() if not name.startswith("AWS")}
+    (home / "bin").mkdir()
+    for program in ("kubectl", "python3"):
+        (home / "bin" / program).symlink_to(Path(sys.executable).with_name(program))
     return bare | {
         "HOME": str(home),
-        "PATH": f"{home}/.awssts/bin:{Path(sys.executable).parent}:{os.environ['PATH']}",  # as its last words have it
+        "PATH": f"{home}/bin:{os.environ['PATH']}",
         "KUBECONFIG": str(cluster.kubeconfig),
         "AWS_ENDPOINT_URL_STS": sts.endpoint,
         "AWS_ACCESS_KEY_ID": user.access_key_id,
@@ -53,3 +56,5 @@ def test_quick_start(fresh: Cluster, sts: StrictSts, user: User, tmp_path: Path)
             assert re.search(r"^reports +True +Issued +reports ", said, re.MULTILINE), operator.log_tail()
             assert shown.run("check", environment=terminal).endswith(", 0 problems\n")
             shown.run("after", environment=terminal)
+        shown.run("end", environment=terminal)
+        assert not (tmp_path / ".awssts").exists()

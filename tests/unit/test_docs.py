@@ -10,10 +10,10 @@ import click
 import pytest
 
 from awssts.domain import errors
-from awssts.domain.errors import AwsstsError, Retry
+from awssts.domain.errors import AwsstsError
 from awssts.entry.cli import main
 from awssts.entry.reference import reference
-from testbed import fields
+from testbed import fields, told
 from testbed.demo.__main__ import STEPS
 from tests.documents import DOCUMENTS, FOLDERS, ROOT, everywhere, named, prose
 
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`[^`\n]*`")
-AGAIN = {
-    Retry.BACKOFF: "backoff",
-    Retry.SPEC: "spec",
-    Retry.INPUT: "look",
-    Retry.CHANGE: "change",
-    Retry.PERSON: "person",
-}
 
 
 def reasons(kind: type[AwsstsError]) -> dict[str, str]:
@@ -37,7 +30,7 @@ def reasons(kind: type[AwsstsError]) -> dict[str, str]:
     found = {}
     for below in kind.__subclasses__():
         if below.__module__ == errors.__name__:
-            found[below.__name__] = AGAIN[below.retry]
+            found[below.__name__] = told.AGAIN[below.retry][0]
         found |= reasons(below)
     return found
 
@@ -111,8 +104,8 @@ def test_the_reference_of_commands_is_what_they_say() -> None:
     assert (ROOT / "docs" / "cli.md").read_text() == reference(), "run make reference"
 
 
-@pytest.mark.parametrize(("name", "text"), fields.documents().items())
-def test_the_reference_of_fields_is_what_the_crds_say(name: str, text: str) -> None:
+@pytest.mark.parametrize(("name", "text"), (fields.documents() | told.documents()).items())
+def test_references_are_what_the_code_says(name: str, text: str) -> None:
     assert (ROOT / "docs" / name).read_text() == text, "run make reference"
 
 

@@ -106,7 +106,7 @@ spec:
 {{/* What cannot work together is said before anything is installed. */}}
 {{- define "awssts.check" -}}
 {{- if and (not .Values.leaderElection.enabled) (gt (int .Values.operator.replicas) 1) }}
-{{- fail "operator.replicas must be 1 without leaderElection.enabled: two operators at once would use an MFA code twice" }}
+{{- fail "operator.replicas must be 1 without leaderElection.enabled: two operators at once would both call STS and write" }}
 {{- end }}
 {{- if and (gt (int .Values.operator.shards) 1) (not .Values.leaderElection.enabled) }}
 {{- fail "operator.shards takes leaderElection.enabled" }}

@@ -62,11 +62,15 @@ class Telemetry:
         registry = self._registry
         Gauge("awssts_build_info", "The version that runs.", ["version"], registry=registry).labels(__version__).set(1)
         self._issuances = Counter(
-            "awssts_issuances", "Attempts to issue credentials.", ["result", "reason"], registry=registry
+            "awssts_issuances",
+            "Attempts to issue credentials: success with the cause, failure with the condition's reason. "
+            "To wait for a person's code is none.",
+            ["result", "reason"],
+            registry=registry,
         )
         self._calls = Histogram(
             "awssts_aws_call_duration_seconds",
-            "Calls of AWS, with AWS's error code or Success.",
+            "Calls of AWS, with AWS's error code, Success, or Unavailable where no answer could be used.",
             ["service", "operation", "code"],
             buckets=_SECONDS,
             registry=registry,
@@ -84,17 +88,22 @@ class Telemetry:
             registry=registry,
         )
         self._restarts = Counter(
-            "awssts_rollout_restarts", "Tries to restart a request's workloads.", ["result"], registry=registry
+            "awssts_rollout_restarts",
+            "Tries to restart a request's workloads: success where all were patched, else failure.",
+            ["result"],
+            registry=registry,
         )
         self._leader = Gauge("awssts_leader", "1 where this process leads, else 0.", registry=registry)
         self._lag = Gauge(
             "awssts_schedule_lag_seconds",
-            "How long the oldest request that is due has not been worked on.",
+            "How long the oldest request that is due has not been worked on: it waits for a worker, or nobody has seen "
+            "that it is due.",
             registry=registry,
         )
         self._watch_lag = Gauge(
             "awssts_watch_lag_seconds",
-            "How long the oldest write has not come back through the watches; 0 where all have.",
+            "How long the oldest write of a target or a status has not come back through the watches; 0 where all "
+            "have.",
             registry=registry,
         )
         self._queue = Gauge("awssts_queue_depth", "Requests that wait for a worker.", registry=registry)

@@ -8,6 +8,7 @@ from awssts.domain.errors import AwsstsError, Retry
 from awssts.domain.judgement import Judgement
 from awssts.domain.plan import renewal
 from awssts.domain.policy.registry import ProviderType
+from awssts.domain.reasons import Reason
 from awssts.domain.request import Request
 from awssts.domain.resources import DEFAULT_SESSION_DURATION, Spec
 from awssts.domain.status import (
@@ -26,7 +27,6 @@ from awssts.domain.status import (
 from awssts.domain.target import Target, inputs_digest
 from awssts.domain.view import Unknown
 
-WAITING = "Waiting"  # the reason for a wait that is no failure: for a TOTP step, or another request's call
 _OF_MFA = {"AwaitingTokenCode", "InvalidTokenCode", "InvalidDevice"}
 
 
@@ -136,7 +136,7 @@ def restart_event(before: RolloutStatus | None, after: RolloutStatus) -> Event |
 def event(before: Status, after: Status) -> Event | None:
     """Return the Event that the change is worth: a new trouble, the end of one, or the first credentials."""
     old, new = standing_trouble(before), standing_trouble(after)
-    if new is not None and new.reason == WAITING:
+    if new is not None and new.reason == Reason.WAITING:
         return None
     if new is not None:
         if old is not None and old.reason == new.reason and (old.message == new.message or _fluctuates(new)):
@@ -162,8 +162,8 @@ def _ready(request: Request, target: Target | None, problem: Trouble | None, now
     if problem is not None:
         return _condition(request, READY, "False", problem.reason, problem.message, now)
     if _suspended(request):
-        return _condition(request, READY, "False", "Suspended", "spec.suspend is true: set it to false", now)
-    return _condition(request, READY, "False", "Pending", "the credentials are about to be issued", now)
+        return _condition(request, READY, "False", Reason.SUSPENDED, "spec.suspend is true: set it to false", now)
+    return _condition(request, READY, "False", Reason.PENDING, "the credentials are about to be issued", now)
 
 
 def _authorized(request: Request, judged: Judgement | Unknown | None, now: datetime) -> Condition | None:
@@ -178,7 +178,7 @@ def _authorized(request: Request, judged: Judgement | Unknown | None, now: datet
     if judged.decision is None and before is not None and before.status == "True":
         return before.model_copy(update={"observed_generation": request.generation})
     by = f"by {', '.join(judged.decision.policies)}" if judged.decision else "by policies"
-    return _condition(request, AUTHORIZED, "True", "Allowed", f"allowed {by}", now)
+    return _condition(request, AUTHORIZED, "True", Reason.ALLOWED, f"allowed {by}", now)
 
 
 def _decided(request: Request, judged: Judgement | Unknown | None) -> MfaStatus | None:
@@ -212,10 +212,12 @@ def _mfa(request: Request, target: Target | None, problem: Trouble | None, now: 
         return _condition(request, MFA_SATISFIED, "False", "AwaitingTokenCode", message, now)
     if target is not None and target.live(now) and isinstance(request.spec, Spec):
         if target.inputs_digest == inputs_digest(request.spec):  # the device is one of them
-            return _condition(request, MFA_SATISFIED, "True", "Authenticated", "a code of the device was accepted", now)
+            return _condition(
+                request, MFA_SATISFIED, "True", Reason.AUTHENTICATED, "a code of the device was accepted", now
+            )
         message = "the credentials that are there were issued for another spec: no code was used yet for this one"
-        return _condition(request, MFA_SATISFIED, "False", "Pending", message, now)
-    return _condition(request, MFA_SATISFIED, "False", "Pending", "no code was used yet", now)
+        return _condition(request, MFA_SATISFIED, "False", Reason.PENDING, message, now)
+    return _condition(request, MFA_SATISFIED, "False", Reason.PENDING, "no code was used yet", now)
 
 
 def code_wanted_before(request: Request, target: Target, now: datetime) -> datetime | None:
@@ -243,14 +245,16 @@ def _how_to_give_a_code(request: Request) -> str:
 def _live(request: Request, target: Target, problem: Trouble | None) -> tuple[str, str]:
     until = timestamp(target.expiration) if target.expiration else "?"
     if problem is not None:
-        return "RenewalFailing", f"{target.access_key_id} is valid until {until}, but: {problem.message}"
+        return Reason.RENEWAL_FAILING, f"{target.access_key_id} is valid until {until}, but: {problem.message}"
     if _suspended(request):
         return (
-            "Suspended",
+            Reason.SUSPENDED,
             f"{target.access_key_id} is valid until {until} and is not renewed: spec.suspend is true",
         )
     at = _whole(renewal(request, target))
-    return "Issued", f"{target.access_key_id} is valid until {until}" + (f", renewed at {timestamp(at)}" if at else "")
+    return Reason.ISSUED, f"{target.access_key_id} is valid until {until}" + (
+        f", renewed at {timestamp(at)}" if at else ""
+    )
 
 
 def _condition(request: Request, kind: str, status: str, reason: str, message: str, now: datetime) -> Condition:

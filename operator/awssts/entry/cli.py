@@ -65,7 +65,7 @@ def main() -> None:
     help="Work only while holding a Lease, so that several can run and one takes over when another fails.",
 )
 @_option("--lease-name", default="awssts", show_default=True, help="Name of the Lease; shards add their number.")
-@_option("--lease-namespace", default="awssts", show_default=True, help="Namespace of the Lease.")
+@_option("--lease-namespace", default="awssts-system", show_default=True, help="Namespace of the Lease.")
 @_option(
     "--shard",
     default="0/1",
@@ -95,7 +95,7 @@ def main() -> None:
 @_option("--admission-key", type=click.Path(path_type=Path), metavar="FILE", help="The key of that certificate.")
 @_option(
     "--admission-namespace",
-    default="awssts",
+    default="awssts-system",
     show_default=True,
     help="The operator's own namespace: of the webhook's Service, and of the Secrets with its key for stamps and with "
     "a certificate of its own making.",

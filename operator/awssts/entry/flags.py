@@ -41,7 +41,7 @@ def namespace(command: Any) -> Any:
         "-n",
         "--namespace",
         metavar="NAME",
-        help="Namespace of the request. Default: that of the kubeconfig's context.",
+        help="Namespace to look in. Default: that of the kubeconfig's context.",
     )(command)
 
 

@@ -137,7 +137,7 @@ def mfa(kubectl: "Kubectl", name: str, code: str | None, timeout: int) -> None:
 )
 @click.option(
     "--operator-namespace",
-    default="awssts",
+    default="awssts-system",
     show_default=True,
     metavar="NAME",
     help="Where the operator keeps the key that it signs stamps with, to check who applied the request.",

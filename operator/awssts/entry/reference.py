@@ -2,6 +2,7 @@
 
 import functools
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +26,26 @@ def reference() -> str:
     commands = sorted(awssts.commands.items())
     table = [f"| [`{name}`](#awssts-{name}) | {command.get_short_help_str(_WIDTH)} |" for name, command in commands]
     parts = [_HEAD, "\n".join(["| command | |", "| --- | --- |", *table]) + "\n"]
-    return "\n".join([*parts, *(_chapter(name, command) for name, command in commands)])
+    above = click.Context(awssts, info_name="awssts", **awssts.context_settings)
+    return "\n".join([*parts, *(chapter for name, command in commands for chapter in _chapters(name, command, above))])
 
 
-def _chapter(name: str, command: click.Command) -> str:
-    return f"## awssts {name}\n\n```text\n{_help(name, command).strip()}\n```\n"
+def _chapters(name: str, command: click.Command, above: click.Context) -> Iterator[str]:
+    """Yield one for the command, and one for each below it."""
+    context = click.Context(command, info_name=name, parent=above, terminal_width=_WIDTH, max_content_width=_WIDTH)
+    yield f"## {context.command_path}\n\n```text\n{_help(context).strip()}\n```\n"
+    if isinstance(command, click.Group):
+        for below in sorted(command.commands):
+            yield from _chapters(below, command.commands[below], context)
 
 
-def _help(name: str, command: click.Command) -> str:
-    if name == "sidecar":  # does without click
+def _help(context: click.Context) -> str:
+    if context.info_name == "sidecar":  # does without click
         parser = sidecar.parser("awssts sidecar")
         shape: Any = parser.formatter_class
         parser.formatter_class = functools.partial(shape, width=_WIDTH)
         return parser.format_help()
-    group = click.Context(awssts, info_name="awssts", **awssts.context_settings)
-    return command.get_help(
-        click.Context(command, info_name=name, parent=group, terminal_width=_WIDTH, max_content_width=_WIDTH)
-    )
+    return context.command.get_help(context)
 
 
 if __name__ == "__main__":

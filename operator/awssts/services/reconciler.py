@@ -18,6 +18,7 @@ from awssts.domain.errors import (
 from awssts.domain.judgement import Judgement
 from awssts.domain.keys import KeyPair
 from awssts.domain.plan import Cause, Fail, Idle, Issue, Look, Plan, RepairLayout, Restart, plan
+from awssts.domain.reasons import Reason
 from awssts.domain.request import Request, parse
 from awssts.domain.status import Status
 from awssts.domain.target import Target, layout_digest, observe
@@ -272,7 +273,7 @@ class Reconciler:
         failed = (view.request.status.failures or 0) > 0  # the status goes on telling of that, and keeps count
         live = target is not None and target.live(now)
         if not (later.quiet or failed or live) and later.until - now > _WORTH_TELLING:
-            problem = Trouble(conditions.WAITING, f"waiting until {later.why}", stalled=False)
+            problem = Trouble(Reason.WAITING, f"waiting until {later.why}", stalled=False)
             await self._tell(view, target, problem, memory)
         return later.until
 

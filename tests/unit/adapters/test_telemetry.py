@@ -1,17 +1,13 @@
 """Metrics as Prometheus reads them, and as the docs list them."""
 
 import asyncio
-import re
 import threading
 from datetime import timedelta
-from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from awssts.adapters.telemetry import Telemetry
 from awssts.services.observations import Standing
-
-DOCS = Path(__file__).parents[3] / "docs" / "operating.md"
 
 
 class Backlog:
@@ -92,12 +88,6 @@ def test_who_follows_tells_of_no_request() -> None:
     found = samples(Telemetry())
     assert found["awssts_leader", frozenset()] == 0
     assert not [name for name, _ in found if name.startswith("awssts_request_")]
-
-
-def test_the_docs_list_all() -> None:
-    listed = set(re.findall(r"^\| `(awssts_\w+)` \|", DOCS.read_text(), re.MULTILINE))
-    suffix = re.compile(r"_(bucket|count|sum)$")
-    assert listed == {suffix.sub("", name) for name, _ in samples(told()[0]) if name.startswith("awssts_")}
 
 
 def test_counters_begin_at_zero() -> None:

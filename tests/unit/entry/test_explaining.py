@@ -203,7 +203,7 @@ BY_ADA = with_mfa(
 def test_a_stamp_is_checked_where_its_key_can_be_read(kubectl: StandIn, signer: bytes, doubt: str) -> None:
     kubectl.holds(stamped(signer))
     kubectl.says("awsstspolicies", {"items": [BY_ADA], "metadata": {}})
-    kubectl.says("/awssts/secrets/awssts-stamp-key", {"data": encoded({"key": KEY})})
+    kubectl.says("/awssts-system/secrets/awssts-stamp-key", {"data": encoded({"key": KEY})})
     told, _ = parts(from_cluster())
     fired = next(line for line in told if "authenticationAttribute" in line)
     assert ("Fired" in fired) is not bool(doubt)
