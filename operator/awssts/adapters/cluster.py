@@ -4,9 +4,10 @@
 the CPU time of a call.
 """
 
+import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -52,13 +53,27 @@ async def configuration() -> Configuration:
         if "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG"):
             kubernetes_config.load_incluster_config(client_configuration=found)
         else:
-            await kubernetes_config.load_kube_config(client_configuration=found)
+            loader = await kubernetes_config.load_kube_config(client_configuration=found)
+            if hasattr(loader, "exec_plugin_expiry"):
+                found.refresh_api_key_hook = _renewing(loader)
     except kubernetes_config.ConfigException as error:
         raise ClusterUnavailable(f"no way to the cluster: {error}; set KUBECONFIG, or run in a pod") from None
     except (yaml.YAMLError, OSError, TypeError, AttributeError) as error:
         raise ClusterUnavailable(f"the kubeconfig can't be read: {type(error).__name__}; mend it") from None
     found.proxy = found.proxy or _proxy(found.host)
     return found
+
+
+def _renewing(loader: Any) -> Callable[[Configuration], Awaitable[None]]:
+    """Return what has the kubeconfig's command give another token once the one that it gave has expired."""
+    one = asyncio.Lock()
+
+    async def renew(configuration: Configuration) -> None:
+        async with one:
+            await loader.load_from_exec_plugin()  # looks at the expiration itself; a failure is logged
+            configuration.api_key["BearerToken"] = loader.token
+
+    return renew
 
 
 def _proxy(host: str) -> str | None:

@@ -1,11 +1,14 @@
 """Calls to an API server that answers as it is told to."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 from kubernetes.aio.client import Configuration
@@ -218,6 +221,39 @@ async def test_no_proxy_for_an_ipv6_address(monkeypatch: pytest.MonkeyPatch, tmp
     (tmp_path / "kubeconfig").write_text((KUBECONFIG % "").replace("api.example.com:6443", "[fd00:10:96::1]:443"))
     monkeypatch.setattr("kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
     assert (await configuration()).proxy is None
+
+
+COMMAND = """#!/bin/sh
+echo >>{folder}/calls
+number=$(wc -l <{folder}/calls)
+[ "$number" -ne 3 ] || {{ echo "no network" >&2; exit 1; }}
+[ "$number" -gt 1 ] && ends={later} || ends={soon}
+echo '{{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+  "status": {{"token": "token-'$number'", "expirationTimestamp": "'$ends'"}}}}'
+"""
+
+
+async def test_a_command_of_the_kubeconfig_gives_another_token_in_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def given(moment: timedelta) -> str:
+        return (datetime.now(UTC) + moment).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    async def token() -> str | None:
+        return (await found.auth_settings())["BearerToken"]["value"]
+
+    text = COMMAND.format(folder=tmp_path, soon=given(timedelta(minutes=1)), later=given(timedelta(hours=1)))
+    (tmp_path / "token").write_text(text)
+    (tmp_path / "token").chmod(0o700)
+    command = f'exec: {{apiVersion: client.authentication.k8s.io/v1, command: "{tmp_path}/token"}}'
+    (tmp_path / "kubeconfig").write_text((KUBECONFIG % "").replace("token: made-up", command))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr("kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
+    found = await configuration()
+    assert set(await asyncio.gather(*(token() for _ in range(5)))) == {"Bearer token-2"}
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=2), tick=True):
+        assert await token() == "Bearer token-2", "the command failed: the old one is better than none"
+        assert await token() == "Bearer token-4"
 
 
 async def test_a_netrc_of_the_machine_is_nobodys(
