@@ -55,7 +55,7 @@ async def configuration() -> Configuration:
         else:
             loader = await kubernetes_config.load_kube_config(client_configuration=found)
             if hasattr(loader, "exec_plugin_expiry"):
-                found.refresh_api_key_hook = _renewing(loader)
+                found.refresh_api_key_hook = _renewing(loader)  # type: ignore[assignment] # it says None
     except kubernetes_config.ConfigException as error:
         raise ClusterUnavailable(f"no way to the cluster: {error}; set KUBECONFIG, or run in a pod") from None
     except (yaml.YAMLError, OSError, TypeError, AttributeError) as error:

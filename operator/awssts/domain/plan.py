@@ -33,6 +33,10 @@ class Cause(Enum):
     DUE = "the renewal is due"
 
 
+REPAIRS = {Cause.MISSING, Cause.ALTERED, Cause.FIRST}
+"""What somebody could have us do over and over: who deletes a target twice has the status forget that there was one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Idle:
     """Nothing to do until then; ``held`` when something is to be done, but not yet."""
@@ -185,7 +189,7 @@ def _layout(view: View) -> Plan | None:
         return None
     if view.rewritten is not None and view.rewritten.layout == asked:
         free_at = view.rewritten.at + schedule.REPAIR_PAUSE
-        if view.now < free_at:
+        if view.rewritten.at <= view.now < free_at:  # else the clock was set back since
             return Idle(free_at, held=True)  # somebody else changed it at once: no quarrel
     return _backing_off(view) or RepairLayout()
 
@@ -278,9 +282,9 @@ _REASONS: tuple[tuple[Cause, Callable[[View, Target], bool]], ...] = (
 
 
 def _held(view: View, cause: Cause) -> Plan | None:
-    if cause in {Cause.MISSING, Cause.ALTERED} and view.repaired_at is not None:
+    if cause in REPAIRS and view.repaired_at is not None:
         free_at = view.repaired_at + schedule.REPAIR_PAUSE
-        if view.now < free_at:
+        if view.repaired_at <= view.now < free_at:  # else the clock was set back since
             return Idle(free_at, held=True)
     issued_at = view.target.issued_at if isinstance(view.target, Target) else None
     if cause in {Cause.EXPIRED, Cause.DUE} and issued_at is not None:

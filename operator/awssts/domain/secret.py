@@ -30,8 +30,12 @@ def fresh(
     return _secret(view, credentials, origin)
 
 
-def rewritten(view: View, credentials: Credentials, target: Target) -> dict[str, Any]:
-    """Return the Secret for the credentials that are in it, in another layout."""
+def rewritten(view: View, credentials: Credentials, target: Target, version: str) -> dict[str, Any]:
+    """Return the Secret for the credentials that are in it, in another layout.
+
+    It is refused with 409 where the Secret is of another resource version by now: another process may have put newer
+    credentials into it.
+    """
     origin = {
         names.ISSUED_AT: timestamp(target.issued_at) if target.issued_at else "",
         names.INPUTS_DIGEST: target.inputs_digest,
@@ -41,7 +45,9 @@ def rewritten(view: View, credentials: Credentials, target: Target) -> dict[str,
         names.POLICY_OUTCOME: target.policy_outcome,
         names.SESSION_EXPIRATION: timestamp(target.session_expiration) if target.session_expiration else "",
     }
-    return _secret(view, credentials, origin)
+    secret = _secret(view, credentials, origin)
+    secret["metadata"]["resourceVersion"] = version
+    return secret
 
 
 def _secret(view: View, credentials: Credentials, origin: dict[str, str]) -> dict[str, Any]:

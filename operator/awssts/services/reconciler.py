@@ -17,7 +17,7 @@ from awssts.domain.errors import (
 )
 from awssts.domain.judgement import Judgement
 from awssts.domain.keys import KeyPair
-from awssts.domain.plan import Cause, Fail, Idle, Issue, Look, Plan, RepairLayout, Restart, plan
+from awssts.domain.plan import REPAIRS, Cause, Fail, Idle, Issue, Look, Plan, RepairLayout, Restart, plan
 from awssts.domain.reasons import Reason
 from awssts.domain.request import Request, parse
 from awssts.domain.status import Status
@@ -225,7 +225,7 @@ class Reconciler:
         finally:
             if self._claims.get(claimed) == name:
                 del self._claims[claimed]
-        if cause in {Cause.MISSING, Cause.ALTERED}:
+        if cause in REPAIRS and (cause is not Cause.FIRST or memory.repaired_at):
             memory.repaired_at = self._clock()
         self._saw_own(written)
         self._telemetry.issued(cause.name.lower())
@@ -245,11 +245,15 @@ class Reconciler:
         if found is None:
             self._seen.lose_target(claimed)
             raise TargetChanged("the target Secret was deleted meanwhile")
-        credentials = rendering.recover(found.get("data") or {}, target.expiration, target.credentials_digest)
+        metadata, data = found["metadata"], found.get("data") or {}
+        credentials = rendering.recover(data, target.expiration, target.credentials_digest)
         if credentials is None:
-            self._seen.spoil_target(claimed, target)
+            self._seen.see_target(metadata, data)  # it may hold newer ones, of another process
+            if observe(metadata, data) == target:
+                self._seen.spoil_target(claimed, target)
             raise TargetChanged("the target Secret was altered meanwhile")
-        self._saw_own(await self._cluster.apply_secret(secret.rewritten(view, credentials, target)))
+        rewritten = secret.rewritten(view, credentials, target, version=metadata["resourceVersion"])
+        self._saw_own(await self._cluster.apply_secret(rewritten))
         memory.rewritten = Rewritten(layout_digest(view.spec, view.target_region), self._clock())
         log.info("rewritten", namespace=claimed[0], name=view.request.identity.name, secret=claimed[1])
         return self._known_target(view)

@@ -67,7 +67,8 @@ def test_in_another_layout_it_is_of_the_same_origin() -> None:
     asked = request(annotations={names.RENEW: "once"})
     found = target(asked)
     changed = dataclasses.replace(asked, spec=request(target={"formats": ["Environment"]}).spec, annotations={})
-    written = secret.rewritten(view(changed, target=found), GIVEN, found)
+    written = secret.rewritten(view(changed, target=found), GIVEN, found, version="7")
+    assert written["metadata"]["resourceVersion"] == "7"
     again = observe(written["metadata"] | {"resourceVersion": "11"}, written["data"])
     assert again == dataclasses.replace(
         found,

@@ -138,6 +138,8 @@ class FakeCluster:
         before = self.secrets.get(name)
         if metadata.get("uid") not in {None, before["metadata"]["uid"] if before else ""}:
             raise ClusterConflict("the object was changed meanwhile: the UID does not match")
+        if metadata.pop("resourceVersion", None) not in {None, before and before["metadata"]["resourceVersion"]}:
+            raise ClusterConflict("the object was changed meanwhile: it is of another version")
         if before and applied["type"] != before["type"]:
             raise TargetRejected("Kubernetes refuses the object: type: field is immutable")
         after = self._merged(before, applied)

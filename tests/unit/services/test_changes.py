@@ -1,11 +1,12 @@
 """What users change, and what comes of it."""
 
+import copy
 from datetime import timedelta
 
 import pytest
 
 from awssts.domain import names
-from tests.unit.builders import HOUR, MINUTE, NOW, OTHER_KEY
+from tests.unit.builders import HOUR, MINUTE, NOW, OTHER_KEY, Json
 from tests.unit.services.world import KEYS, REPORTS, World
 
 SECOND = timedelta(seconds=1)
@@ -98,6 +99,59 @@ def test_an_altered_target_is_issued_anew_at_most_once_a_minute(world: World) ->
     assert len(world.sts.calls) == 1 + 2
     world.advance(MINUTE)
     assert world.live()
+
+
+def test_a_target_is_issued_anew_at_most_once_a_minute_whatever_else_changes(world: World) -> None:
+    """The status that tells of the second deletion forgets that there were credentials."""
+    world.apply()
+    world.settle()
+    for number in range(8):
+        world.cluster.delete_secret(REPORTS)
+        world.settle()
+        world.apply(annotations={"example.com/changed": str(number)})
+        world.advance(20 * SECOND)
+    assert len(world.sts.calls) == 1 + 3
+    world.advance(MINUTE)
+    assert world.live()
+
+
+def test_a_clock_that_is_set_back_after_a_repair_holds_up_no_other(world: World) -> None:
+    world.apply()
+    world.settle()
+    world.cluster.delete_secret(REPORTS)
+    world.settle()
+    world.clock.advance(-HOUR)
+    world.cluster.delete_secret(REPORTS)
+    world.settle()
+    assert world.live()
+
+
+def test_another_layout_is_never_written_over_newer_credentials(world: World) -> None:
+    """Another process, which leads by now, puts them there while this one rewrites the old ones."""
+
+    def put(secret: Json) -> None:
+        world.cluster.put_secret(REPORTS, secret["data"], annotations=secret["metadata"]["annotations"])
+
+    def found() -> Json:
+        return copy.deepcopy(world.secret() or {})
+
+    world.apply()
+    world.settle()
+    old = found()
+    world.apply(annotations={names.RENEW: "1"})
+    world.settle()
+    new, live = found(), world.live()
+    put(old)
+    world.apply()
+    world.settle()
+    calls = len(world.sts.calls)
+
+    world.apply(target={"formats": ["Environment"]})
+    world.cluster.at("apply_secret", lambda: put(new))
+    world.advance(MINUTE)
+    assert world.live() == live
+    assert set((world.secret() or {})["data"]) >= {"AWS_ACCESS_KEY_ID"}
+    assert len(world.sts.calls) == calls
 
 
 def test_a_target_without_its_label_gets_it_again(world: World) -> None:
