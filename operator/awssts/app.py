@@ -5,28 +5,26 @@ import contextlib
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import kopf
 import structlog
-from kubernetes.aio.client import Configuration
 
 from awssts import __version__
 from awssts.adapters import cluster as clusters
 from awssts.adapters import plugins
-from awssts.adapters.cluster import Cluster, NotFound
+from awssts.adapters.cluster import Cluster
 from awssts.adapters.events import EventWriter
 from awssts.adapters.iam import Iam
 from awssts.adapters.leases import LeaseCluster
 from awssts.adapters.rest import Rest
 from awssts.adapters.sts import Sts
 from awssts.adapters.webhooks import WebhookCluster
-from awssts.domain.errors import AwsstsError
 from awssts.domain.policy.facts import NO_WEBHOOK
 from awssts.domain.request import Request
 from awssts.entry import handlers
+from awssts.entry.connection import Connection
 from awssts.entry.health import Check, HealthServer
 from awssts.lead import Lead
 from awssts.services.answers import Asker
@@ -42,6 +40,7 @@ from awssts.services.scheduler import Scheduler
 from awssts.services.sessions import Sessions
 from awssts.services.slots import Slots
 from awssts.services.stamps import Stamps
+from awssts.services.sweeps import Sweeps
 from awssts.settings import Admission, Settings
 from awssts.starting import Start, Stopped
 from awssts.vitals import Vitals
@@ -53,10 +52,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 Work = Callable[[], Coroutine[Any, Any, None]]
-
-SETTLE = 5.0  # seconds for a listing to be through
-SWEEP_AGAIN = 55.0  # seconds until another, where the API server did not answer: it lists all targets
-SWEEP = 3600.0  # seconds between looks for deletions that no watch told of
 
 
 def now() -> datetime:
@@ -160,11 +155,11 @@ async def _work(
     scheduler = Scheduler(reconciler.reconcile, now, workers=settings.workers, allowed=lambda: lead.held)
     intake = Intake(observations, reconciler, scheduler, settings.shard.has)
     vitals.at_work(scheduler, observations)
-    background = Background(start.stop, events.run, scheduler.run, lambda: _sweep(cluster, settings.namespaces, intake))
+    sweeps = Sweeps(intake, cluster, settings.namespaces)
+    background = Background(start.stop, events.run, scheduler.run, sweeps.run)
     log.info("starting", version=__version__, targets=len(observations.targets()))
-    registry = handlers.registry(
-        intake, background, lambda: connection(cluster.settings), with_policies=settings.policies
-    )
+    connection = Connection(cluster.settings, sweeps.listing)
+    registry = handlers.registry(intake, background, connection, with_policies=settings.policies)
     try:
         await handlers.watch(registry, settings.namespaces, start.stop)
         background.raise_failure()
@@ -209,21 +204,6 @@ async def _observed(cluster: Cluster, settings: Settings) -> Observations:
     return observations
 
 
-async def connection(configuration: Configuration) -> kopf.ConnectionInfo:
-    """Return the same connection for kopf, with a token that is fresh."""
-    authorization = (await configuration.auth_settings()).get("BearerToken", {}).get("value") or ""
-    return kopf.ConnectionInfo(
-        server=configuration.host,
-        ca_path=configuration.ssl_ca_cert or None,
-        ca_data=configuration.ca_cert_data or None,
-        insecure=not configuration.verify_ssl,
-        token=authorization.rpartition(" ")[2] or None,  # after "Bearer" of a kubeconfig, "bearer" in a pod
-        certificate_path=configuration.cert_file or None,
-        private_key_path=configuration.key_file or None,
-        proxy_url=configuration.proxy or None,
-    )
-
-
 class Unstamped:
     """Says that nobody is known to have applied a request: who has no key for stamps can't tell genuine ones."""
 
@@ -236,22 +216,6 @@ class Unstamped:
             log.warning("no admission webhook: what policies ask of who applied a request is unknown")
             self._told = True
         return NO_WEBHOOK
-
-
-async def _sweep(cluster: Cluster, namespaces: Sequence[str], intake: Intake) -> None:
-    """Find targets whose deletion fell into a gap between two watches: after each listing, and now and then."""
-    while True:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SWEEP):
-                await intake.unsure.wait()
-        await asyncio.sleep(SETTLE)
-        intake.unsure.clear()
-        try:
-            await intake.sweep(cluster.target_metadata(namespaces))
-        except (AwsstsError, NotFound) as error:
-            log.warning("sweep failed", error=str(error))
-            await asyncio.sleep(SWEEP_AGAIN)
-            intake.unsure.set()
 
 
 class Background:

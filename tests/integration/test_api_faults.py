@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from testbed.cluster import Cluster
     from testbed.sts import StrictSts, User
     from tests.integration.api_proxy import ApiProxy
     from tests.integration.secrecy import Secrecy
@@ -175,3 +177,28 @@ def test_a_request_that_was_deleted_meanwhile(proxy: ApiProxy, sts: StrictSts, s
     eventually(lambda: outage.struck == 2, "the outage")
     throughout(lambda: space.secret() is None, "a new Secret", seconds=14)
     assert len(calls_of(sts, user)) == 1
+
+
+@pytest.mark.usefixtures("disturbed")
+def test_the_only_policy_was_deleted_meanwhile(cluster: Cluster, proxy: ApiProxy, space: Workspace, user: User) -> None:
+    """The list that the watch begins with again is empty: no event tells of anything."""
+    policy = {
+        "apiVersion": "awssts.dev/v1alpha1",
+        "kind": "AwsStsPolicy",
+        "metadata": {"name": space.name},
+        "spec": {
+            "selector": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space.name}}},
+            "authorization": {"principalAttribute": {"name": "nobody-has-it"}},
+        },
+    }
+    cluster.kubectl("create", "--filename=-", input=json.dumps(policy))
+    try:
+        space.keys(user)
+        space.request()
+        space.until_reason("NotAuthorized")
+        outage = proxy.disturb("gone", "GET", r"/awsstspolicies\?.*watch=")
+        assert proxy.cut_watches("awsstspolicies") == 1
+    finally:
+        cluster.kubectl("delete", "awsstspolicy", space.name)
+    eventually(lambda: outage.struck == 1, "the outage")
+    space.until_ready()

@@ -154,6 +154,13 @@ class Cluster:
         found = await self._get(path_of_secret(namespace, name), accept=_METADATA)
         return found["metadata"] if found else None
 
+    async def request_metadata(self, namespaces: Sequence[str]) -> AsyncIterator[Json]:
+        """Yield the metadata of every ``AwsStsRequest``, in pages; in all namespaces when none is named."""
+        for namespace in namespaces or ("",):
+            folder = f"namespaces/{quote(namespace)}/{names.PLURAL}" if namespace else names.PLURAL
+            async for item in self._list(f"/apis/{names.API_VERSION}/{folder}", {}, _METADATA_LIST):
+                yield item["metadata"]
+
     async def target_metadata(self, namespaces: Sequence[str]) -> AsyncIterator[Json]:
         """Yield the metadata of every target Secret, in pages; in all namespaces when none is named."""
         async for item in self._secrets(names.TARGET, namespaces, _METADATA_LIST):
@@ -265,7 +272,10 @@ class Cluster:
     async def _list(self, path: str, query: dict[str, str], accept: str) -> AsyncIterator[Json]:
         query = query | {"limit": str(PAGE)}
         while True:
-            page = await self._call("GET", f"{path}?{urlencode(query)}", accept=accept)
+            try:
+                page = await self._call("GET", f"{path}?{urlencode(query)}", accept=accept)
+            except NotFound:
+                raise NotInstalled(f"the API server knows no {path}") from None
             for item in page.get("items") or ():
                 yield item
             if not (following := page["metadata"].get("continue")):

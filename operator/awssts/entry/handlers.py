@@ -1,7 +1,7 @@
 """What kopf calls: each event goes to where it is worked on, and nothing is kept in kopf's own annotations."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import kopf
@@ -24,7 +24,6 @@ class Intake(Protocol):
     def namespace_changed(self, metadata: dict[str, Any]) -> None: ...
     def namespace_deleted(self, name: str) -> None: ...
     def secret_changed(self, name: Name, secret: dict[str, Any]) -> None: ...
-    def listed(self) -> None: ...
     def secret_deleted(self, name: Name, secret: dict[str, Any]) -> None: ...
 
 
@@ -35,8 +34,14 @@ class Background(Protocol):
     async def finish(self) -> None: ...
 
 
-def registry(intake: Intake, background: Background, connection: Any, *, with_policies: bool) -> kopf.OperatorRegistry:
-    """Return the handlers; ``connection`` is called for a ``kopf.ConnectionInfo``.
+def registry(
+    intake: Intake,
+    background: Background,
+    connection: Callable[[], Awaitable[kopf.AiohttpSession]],
+    *,
+    with_policies: bool,
+) -> kopf.OperatorRegistry:
+    """Return the handlers; ``connection`` is called for kopf's connection.
 
     Only ``on.event``: timers, daemons and change handlers would put finalizers or annotations on objects. All are
     coroutines: others run in threads, and what they call is for the loop's own.
@@ -52,9 +57,8 @@ def registry(intake: Intake, background: Background, connection: Any, *, with_po
         await background.finish()
 
     @kopf.on.login(registry=handlers)
-    async def login(**_: Any) -> kopf.ConnectionInfo:
-        info: kopf.ConnectionInfo = await connection()
-        return info
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        return await connection()
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=handlers)
     async def request(event: kopf.RawEvent, **_: Any) -> None:
@@ -71,8 +75,6 @@ def registry(intake: Intake, background: Background, connection: Any, *, with_po
             intake.secret_deleted(_name(body), body)
         else:
             intake.secret_changed(_name(body), body)
-            if event["type"] is None:
-                intake.listed()
 
     if with_policies:
         _watch_policies(handlers, intake)

@@ -1,7 +1,7 @@
 """Takes in what the watches deliver, and has the requests worked on that it concerns."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
+from enum import StrEnum
 from typing import Any
 
 from awssts.domain import names
@@ -9,6 +9,15 @@ from awssts.domain.target import Target
 from awssts.services.observations import Name, Observations
 from awssts.services.reconciler import Reconciler
 from awssts.services.scheduler import Scheduler
+
+
+class Kind(StrEnum):
+    """What is watched, by the plural that the API has for it."""
+
+    SECRETS = "secrets"
+    NAMESPACES = "namespaces"
+    POLICIES = names.POLICY_PLURAL
+    REQUESTS = names.PLURAL
 
 
 class Intake:
@@ -29,7 +38,6 @@ class Intake:
         self._seen = observations
         self._reconciler = reconciler
         self._scheduler = scheduler
-        self.unsure = asyncio.Event()  # a sweep is due
 
     def request_changed(self, name: Name, body: dict[str, Any]) -> None:
         """A request is there, new or changed."""
@@ -84,21 +92,41 @@ class Intake:
         """A namespace is gone."""
         self._seen.lose_namespace(name)
 
-    def listed(self) -> None:
-        """The labelled Secrets were listed, not watched: what was deleted before, no event tells."""
-        self.unsure.set()
+    def known(self, kind: Kind) -> set[Name]:
+        """Return what was seen of a kind; of Secrets the targets. Where there are no namespaces, that is empty."""
+        match kind:
+            case Kind.SECRETS:
+                return self._seen.targets()
+            case Kind.NAMESPACES:
+                return {("", name) for name in self._seen.namespaces()}
+            case Kind.POLICIES:
+                return {("", held.policy.name) for held in self._seen.policies}
+            case Kind.REQUESTS:
+                return self._seen.requests()
 
-    async def sweep(self, listed: AsyncIterator[dict[str, Any]]) -> None:
-        """Compare with all targets that there are: a deletion while a watch was broken is not delivered."""
-        before = self._seen.targets()
+    async def sweep(self, kind: Kind, listed: AsyncIterator[dict[str, Any]]) -> None:
+        """Compare with the metadata of all that there are: a deletion while no watch ran is not delivered."""
+        before = self.known(kind)
         there = set()
         async for metadata in listed:
-            if self._serves(metadata["namespace"]):
-                there.add((metadata["namespace"], metadata["name"]))
+            name = metadata.get("namespace", ""), metadata["name"]
+            there.add(name)
+            if kind is Kind.SECRETS and self._serves(name[0]):
                 self._seen.see_target(metadata)
         for name in before - there:
-            if (lost := self._seen.lose_target(name)) is not None:
-                self._wake(name, lost.request)
+            self._lose(kind, name)
+
+    def _lose(self, kind: Kind, name: Name) -> None:
+        match kind:
+            case Kind.SECRETS:
+                if (lost := self._seen.lose_target(name)) is not None:
+                    self._wake(name, lost.request)
+            case Kind.NAMESPACES:
+                self.namespace_deleted(name[1])
+            case Kind.POLICIES:
+                self.policy_deleted(name[1])
+            case Kind.REQUESTS:
+                self.request_deleted(name)
 
     def _wake(self, target: Name, request: str) -> None:
         for name in {request, target[1]}:

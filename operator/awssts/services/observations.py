@@ -154,6 +154,10 @@ class Observations:
         """Return a namespace's labels and annotations, where it was seen."""
         return self._namespaces.get(name)
 
+    def namespaces(self) -> Collection[str]:
+        """Return the names of those that were seen."""
+        return self._namespaces
+
     def see_namespace(self, metadata: Mapping[str, Any]) -> bool:
         """Take in a namespace; say whether its labels or annotations are news."""
         facts = NamespaceFacts(

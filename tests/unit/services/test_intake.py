@@ -6,7 +6,7 @@ import pytest
 
 from awssts.domain import names
 from awssts.domain.view import UNKNOWN
-from awssts.services.intake import Intake
+from awssts.services.intake import Intake, Kind
 from awssts.services.observations import Name, Observations
 from tests.unit.builders import KEY, OTHER_KEY, Json, body, encoded, key_data, request, written
 from tests.unit.services.world import Due
@@ -136,9 +136,9 @@ async def listed(*found: Json) -> AsyncIterator[Json]:
 async def test_a_sweep_finds_what_no_watch_told_of(desk: Desk) -> None:
     desk.intake.secret_changed(REPORTS, target())
     desk.woken()
-    await desk.intake.sweep(listed(target()))
+    await desk.intake.sweep(Kind.SECRETS, listed(target()))
     assert desk.woken() == set(), "all is as it was"
-    await desk.intake.sweep(listed())
+    await desk.intake.sweep(Kind.SECRETS, listed())
     assert desk.woken() == {REPORTS}
     assert desk.seen.target(REPORTS) is UNKNOWN
 
@@ -149,5 +149,5 @@ async def test_a_target_that_comes_while_a_sweep_runs_is_not_taken_for_deleted(d
         for metadata in ():
             yield metadata
 
-    await desk.intake.sweep(listing())
+    await desk.intake.sweep(Kind.SECRETS, listing())
     assert desk.seen.target(REPORTS) is not UNKNOWN

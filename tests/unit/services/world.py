@@ -13,7 +13,7 @@ from awssts.domain.request import parse
 from awssts.domain.status import READY, RECONCILING, STALLED, Condition, Status
 from awssts.services.devices import Devices
 from awssts.services.echoes import Echoes
-from awssts.services.intake import Intake
+from awssts.services.intake import Intake, Kind
 from awssts.services.issuance import Issuance
 from awssts.services.judging import Judging
 from awssts.services.observations import Observations
@@ -165,7 +165,7 @@ class World:
 
     def sweep(self) -> None:
         """Compare with all targets that there are."""
-        self._loop.run(self._process.intake.sweep(self.cluster.target_metadata(())))
+        self._loop.run(self._process.intake.sweep(Kind.SECRETS, self.cluster.target_metadata(())))
 
     def settle(self) -> None:
         """Have the operator do all that is to be done now."""
