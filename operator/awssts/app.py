@@ -156,7 +156,7 @@ async def _work(
     intake = Intake(observations, reconciler, scheduler, settings.shard.has)
     vitals.at_work(scheduler, observations)
     sweeps = Sweeps(intake, cluster, settings.namespaces)
-    background = Background(start.stop, events.run, scheduler.run, sweeps.run)
+    background = Background(start.stop, lead.last, events.run, scheduler.run, sweeps.run)
     log.info("starting", version=__version__, targets=len(observations.targets()))
     connection = Connection(cluster.settings, sweeps.listing)
     registry = handlers.registry(intake, background, connection, with_policies=settings.policies)

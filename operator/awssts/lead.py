@@ -30,6 +30,7 @@ class Lead:
             name = election.namespace, election.name
             self._leadership = Leadership(cluster, name, identity, clock, time.monotonic, self._watchdog.end_at)
         self._taken = False
+        self._keeping: asyncio.Task[None] | None = None
 
     async def take(self) -> None:
         """Return when this process may work."""
@@ -47,7 +48,7 @@ class Lead:
         if self._leadership is None:
             yield
             return
-        keeping = asyncio.create_task(self._keep(self._leadership))
+        keeping = self._keeping = asyncio.create_task(self._keep(self._leadership))
         keeping.add_done_callback(lambda _: stop.set())
         try:
             yield
@@ -66,8 +67,22 @@ class Lead:
             log.error("the lead is lost", error=str(error))  # noqa: TRY400 - the text says it all
             raise
 
+    async def last(self) -> None:
+        """Wait until all other work has ended, and this is cancelled; then let another process lead.
+
+        The process may have to wait longer for connections that others keep open.
+        """
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if self.held:
+                await self.release()
+
     async def release(self) -> None:
         """Let another process lead at once: all work has ended."""
+        if self._keeping is not None and not self._keeping.done():
+            self._keeping.cancel()
+            await asyncio.wait([self._keeping])
         self._watchdog.stop()
         if self._leadership is not None:
             await self._leadership.release()
