@@ -32,7 +32,7 @@ _NOT_JUDGED_BY = {
     names.TOKEN_CODE,
     "kubectl.kubernetes.io/last-applied-configuration",
 }
-_BESIDES = {"maxDuration", "maxSessionDuration", "forced", "root"}  # what an outcome has besides the decision's own
+_BESIDES = {"maxDuration", "maxSessionDuration", "forced"}  # what an outcome has besides the decision's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,6 @@ def judge(decision: Decision, spec: Spec, judged_by: str) -> Judgement:
         "maxDuration": decision.limits.max_duration,
         "maxSessionDuration": decision.limits.max_session_duration,
         "forced": decision.mfa.forced,
-        "root": None,
     }
     return Judgement(judged_by, outcome, decision, denied)
 
@@ -166,7 +165,6 @@ class _Outcome(BaseModel):
     max_duration: Annotated[int, Field(gt=0)] | None
     max_session_duration: Annotated[int, Field(gt=0)] | None = None
     forced: bool
-    root: bool | None = None
 
 
 def encoded(outcome: Mapping[str, Any]) -> str:

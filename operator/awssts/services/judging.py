@@ -156,7 +156,7 @@ class Judging:
     ) -> Judgement:
         """Return the judgement, where the view's key is not that of an account's root user, or may be.
 
-        What the target says of its key saves a call; not for new credentials, for its owner could have written it.
+        It is asked for new credentials, and for a key that none are made with: what lives stays, whatever is said.
 
         Raises:
             LimitExceeded: the policies do not allow keys of root.
@@ -167,11 +167,11 @@ class Judging:
             return found
         if not isinstance(key, KeyPair) or key_secret is None:
             return found
-        if issuing or not _said_not_to_be_root(key, view.target):
+        if issuing or not _in_use(key, view):
             with Credential(key, key_secret["metadata"]).settling(self._clock()):
                 root = await self._callers.caller_is_root(key, region=view.target_region)
             decision.limits.check_root(root=root)
-        return replace(found, outcome={**found.outcome, "root": False})
+        return found
 
     async def _facts(self, view: View, namespace: NamespaceFacts, key_secret: Json | None) -> Facts:
         target = view.target if isinstance(view.target, Target) else None
@@ -188,10 +188,9 @@ class Judging:
         return found
 
 
-def _said_not_to_be_root(key: KeyPair, target: Target | Unknown | None) -> bool:
-    if not isinstance(target, Target) or target.key_digest != key.digest:
-        return False
-    return judgement.decoded(target.policy_outcome).get("root") is False
+def _in_use(key: KeyPair, view: View) -> bool:
+    target = view.target
+    return isinstance(target, Target) and target.live(view.now) and target.key_digest == key.digest
 
 
 def _relaxed(view: View, target: Target | None) -> Judgement | None:

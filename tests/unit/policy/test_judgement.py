@@ -115,7 +115,6 @@ class TestJudge:
             "maxDuration": 3600,
             "maxSessionDuration": 3600,
             "forced": False,
-            "root": None,
         }
 
     def test_a_missing_device_is_a_refusal(self) -> None:
@@ -166,7 +165,6 @@ class TestKept:
             (BY_SEED, FORCED),
             (AS_REPORTS, AS_REPORTS),
             (LONG_SESSION, FREE),
-            (replace(FREE, outcome={**FREE.outcome, "root": False}), FREE),
         ],
         ids=[
             "same",
@@ -178,7 +176,6 @@ class TestKept:
             "forced now",
             "role",
             "another session",
-            "known not to be root's",
         ],
     )
     def test_good_enough(self, issued: Judgement, now: Judgement) -> None:

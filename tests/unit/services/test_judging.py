@@ -32,7 +32,20 @@ from awssts.services.judging import Judging
 from awssts.services.later import Later
 from awssts.services.observations import Memory, Name, Observations
 from awssts.services.slots import Slots
-from tests.unit.builders import KEY, NOW, OTHER_KEY, ROLE_ARN, SERIAL, Json, encoded, key_data, request, target, view
+from tests.unit.builders import (
+    HOUR,
+    KEY,
+    NOW,
+    OTHER_KEY,
+    ROLE_ARN,
+    SERIAL,
+    Json,
+    encoded,
+    key_data,
+    request,
+    target,
+    view,
+)
 from tests.unit.policy.samples import decide
 
 ALICE = Authentication(username="alice")
@@ -326,33 +339,20 @@ class TestRoot:
         assert world.keys == []
 
     @pytest.mark.parametrize(
-        ("root", "key", "issuing", "asked"),
-        [
-            (False, KEY, False, False),
-            (False, KEY, True, True),
-            (False, OTHER_KEY, False, True),
-            (None, KEY, False, True),
-        ],
-        ids=["known", "for new credentials", "of another key", "not known"],
+        ("changes", "key", "asked"),
+        [({}, KEY, False), ({}, OTHER_KEY, True), ({"expiration": NOW - HOUR}, KEY, True)],
+        ids=["lives", "of another key", "is over"],
     )
-    async def test_is_not_asked_for_again_where_the_target_tells(
-        self, root: bool | None, key: KeyPair, issuing: bool, asked: bool
-    ) -> None:
-        """But whoever owns the target can write that there, so it is not enough for new credentials."""
+    async def test_is_not_asked_for_what_lives(self, changes: Json, key: KeyPair, asked: bool) -> None:
+        """But for new credentials, whatever the target says: whoever owns it could have written that."""
         world = World({})
-        outcome = judgement.encoded({**judgement.decoded(TestStanding.OUTCOME), "root": root})
-        found = seen(found=target(request(), changes={"policy_outcome": outcome}))
+        found = seen(found=target(request(), changes=changes))
         judged = await world.judge(found, key_secret(data=key_data(key)), key)
         assert judged is not None
-        assert judged.outcome["root"] is False
-        if issuing:
-            assert world.keys == []
-            world.root = True
-            with pytest.raises(LimitExceeded):
-                await world.judging.without_root(
-                    judged, dataclasses.replace(found, key=key), key_secret(), issuing=True
-                )
         assert world.keys == ([key] if asked else [])
+        world.root = True
+        with pytest.raises(LimitExceeded):
+            await world.judging.without_root(judged, dataclasses.replace(found, key=key), key_secret(), issuing=True)
 
     async def test_nor_are_lent_ones_roots(self) -> None:
         world = World({"awsCredentials": LENT, "authorization": {"rolesFromAttribute": "r"}})
