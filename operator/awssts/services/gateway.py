@@ -146,13 +146,14 @@ class Gateway:
         if not isinstance(key, KeyPair) or key_secret is None:
             raise key if isinstance(key, AwsstsError) else SecretNotFound("there is no key")
         view = self._demanding(carried_out(replace(view, key=key), request, judged), caller)
+        token = "" if _asks_webhook(view) else asked.token
         try:
-            issued = await self._obtaining.obtain(view, Credential(key, key_secret["metadata"]), asked)
+            issued = await self._obtaining.obtain(view, Credential(key, key_secret["metadata"]), token)
         except InvalidDevice:
             if not people.chose_device(user, asked):
                 raise
             raise DeviceRefused("AWS does not know it as this user's") from None
-        if asked.token and view.spec.uses_device and not _asks_webhook(view):
+        if token and view.spec.uses_device:
             self._logins.accepted(asked)
             self._note(user, caller)
         return Given(issued.credentials, view.target_region or self._terms.region)

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from awssts.domain.errors import AwaitingTokenCode, InvalidTokenCode
-from awssts.domain.gateway import Asked
 from awssts.domain.plan import Cause
 from awssts.domain.refusals import CodeNeeded, CodeRefused, TooLate
 from awssts.domain.request import Identity, Request
@@ -58,8 +57,11 @@ class Obtaining:
         self._clock = clock
         self._patience = patience
 
-    async def obtain(self, view: View, credential: Credential, asked: Asked) -> Issued:
+    async def obtain(self, view: View, credential: Credential, token: str) -> Issued:
         """Return what STS gives; wait for codes and for others' turns.
+
+        Args:
+            token: the code that somebody gave, whose fault it is where there are none; empty where there is none.
 
         Raises:
             CodeNeeded, CodeRefused: somebody has to give a code, or another.
@@ -67,19 +69,19 @@ class Obtaining:
         """
         until = self._clock() + self._patience
         try:
-            with self._offers.offering(view.request.identity, asked.token) as offered:
+            with self._offers.offering(view.request.identity, token) as offered:
                 while True:
                     try:
                         return await self._issuance.ask(replace(view, now=self._clock()), credential, Cause.FIRST)
                     except Later as later:
-                        if asked.token and not offered():
+                        if token and not offered():
                             raise CodeRefused("the code has been used") from None
                         await self._wait(view.request, later, until)
         except AwaitingTokenCode:
             assert view.spec.mfa is not None  # noqa: S101 - codes are for those with a device
-            error = CodeRefused("AWS refused it") if asked.token else CodeNeeded(view.spec.mfa.serial_number)
+            error = CodeRefused("AWS refused it") if token else CodeNeeded(view.spec.mfa.serial_number)
         except InvalidTokenCode:
-            if not asked.token:
+            if not token:
                 raise
             error = CodeRefused("AWS refused it")
         raise error
