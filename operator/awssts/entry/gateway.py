@@ -22,6 +22,7 @@ LARGEST = 16 * 1024  # bytes of a body
 ARRIVAL = 5.0  # seconds for it to arrive
 IDLE = 10.0  # seconds for a request to begin and its headers to arrive
 CONNECTIONS = 500
+READY_FOR = 10.0  # seconds after a reading of all users: anybody may ask, as often as he likes
 _HEADERS: Final = {"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"}
 _LONGEST_AGENT = 200  # characters of it that are told
 
@@ -74,7 +75,7 @@ class Pages:
 
     async def _readyz(self, _: web.Request) -> web.Response:
         try:
-            await self._house.residents()
+            await self._house.reachable(within=READY_FOR)
         except AwsstsError as error:
             log.warning("not ready", reason=error.reason, error=error.message)
             return web.Response(text=f"{error.reason}\n", status=HTTPStatus.SERVICE_UNAVAILABLE)

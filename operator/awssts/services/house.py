@@ -79,7 +79,8 @@ class House:
         self._namespaces = tuple(dict.fromkeys(namespaces))  # one twice would give each of its users twice
         self._tick = tick
         self._sleep = sleep
-        self._read_at = float("-inf")
+        self._begun_at = float("-inf")
+        self._read_at = float("-inf")  # when the last reading began, unless it failed
         self._residents = Residents()
         self._reading = asyncio.Lock()
         self._told: dict[tuple[str, str], str] = {}  # what was said of Secrets that are no user
@@ -90,14 +91,24 @@ class House:
         Raises:
             AwsstsError: it can't be read.
         """
-        asked_at = self._tick()
+        return await self._read_since(self._tick())
+
+    async def reachable(self, within: float) -> None:
+        """Return where the cluster can be read, or could within those last seconds and nobody has failed since.
+
+        Raises:
+            AwsstsError: it can't be read.
+        """
+        await self._read_since(self._tick() - within)
+
+    async def _read_since(self, moment: float) -> Residents:
         async with self._reading:
-            if self._read_at < asked_at:
-                if (early := self._read_at + APART - self._tick()) > 0:
+            if self._read_at < moment:
+                if (early := self._begun_at + APART - self._tick()) > 0:
                     await self._sleep(early)
-                began = self._tick()
+                self._begun_at, self._read_at = self._tick(), float("-inf")
                 self._residents = await self._read()
-                self._read_at = began
+                self._read_at = self._begun_at
             return self._residents
 
     async def _read(self) -> Residents:

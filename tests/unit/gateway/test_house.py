@@ -117,6 +117,43 @@ async def test_what_was_read_before_is_not_believed(house: House, registry: Regi
     assert (await house.residents()).users
 
 
+async def test_failed_readings_are_few_too(house: House, registry: Registry, tick: Tick) -> None:
+    registry.broken = True
+    while tick.now < 10:
+        with pytest.raises(ClusterUnavailable):
+            await house.residents()
+    assert registry.readings == pytest.approx(50, abs=2)
+
+
+async def test_who_asks_whether_it_is_ready_costs_little(house: House, registry: Registry, tick: Tick) -> None:
+    while tick.now < 60:
+        await house.reachable(within=10)
+        tick.now += 0.01
+    assert registry.readings == pytest.approx(6, abs=1)
+
+
+async def test_it_is_not_ready_ten_seconds_after_it_could_be_read(house: House, registry: Registry, tick: Tick) -> None:
+    await house.reachable(within=10)
+    registry.broken = True
+    tick.now = 9
+    await house.reachable(within=10)
+    tick.now = 10.1
+    with pytest.raises(ClusterUnavailable):
+        await house.reachable(within=10)
+    registry.broken = False
+    await house.reachable(within=10)
+
+
+async def test_it_is_not_ready_once_a_login_has_found_out(house: House, registry: Registry, tick: Tick) -> None:
+    await house.reachable(within=10)
+    registry.broken = True
+    tick.now = 1
+    with pytest.raises(ClusterUnavailable):
+        await house.residents()
+    with pytest.raises(ClusterUnavailable):
+        await house.reachable(within=10)
+
+
 async def test_policies_are_compiled_once(house: House, registry: Registry, tick: Tick) -> None:
     first = (await house.residents()).policies["house"]
     tick.now = 2

@@ -40,7 +40,7 @@ class Service:
             raise outcomes[kind]
         return Given(credentials(expiration=datetime.now(UTC) + HOUR), "eu-west-1")
 
-    async def residents(self) -> None:
+    async def reachable(self, *, within: float) -> None:
         return None
 
 
