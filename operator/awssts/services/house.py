@@ -17,7 +17,7 @@ from awssts.domain.errors import AwsstsError
 from awssts.domain.judgement import Held
 from awssts.domain.people import User
 from awssts.domain.policy import NamespaceFacts, load
-from awssts.services.observations import Observations
+from awssts.services.observations import Name, Observations
 from awssts.services.ports import Json
 
 log = structlog.get_logger(__name__)
@@ -83,7 +83,7 @@ class House:
         self._read_at = float("-inf")  # when the last reading began, unless it failed
         self._residents = Residents()
         self._reading = asyncio.Lock()
-        self._told: dict[tuple[str, str], str] = {}  # what was said of Secrets that are no user
+        self._told: Mapping[Name, str] = {}  # what was wrong with Secrets at the last reading
 
     async def residents(self) -> Residents:
         """Return what the cluster holds: all that was written before this call counts.
@@ -118,32 +118,30 @@ class House:
             known = self._residents.policies.get(name)
             policies[name] = known if known is not None and known.digest == spec else Held(load(body), spec)
         facts = [await self._namespace(name) for name in self._namespaces]
-        users = [user async for secret in self._registry.users(self._namespaces) if (user := self._user(secret))]
-        return Residents(self._by_name(users), policies, {found.name: found for found in facts})
+        return Residents(await self._users(), policies, {found.name: found for found in facts})
 
     async def _namespace(self, name: str) -> NamespaceFacts:
         found = await self._registry.namespace_metadata(name) or {}
         return NamespaceFacts(name=name, labels=found.get("labels") or {}, annotations=found.get("annotations") or {})
 
-    def _user(self, secret: Json) -> User | None:
-        place = secret["metadata"]["namespace"], secret["metadata"]["name"]
-        try:
-            user = people.read(secret)
-        except AwsstsError as error:
-            self._tell(place, error.message)
-            return None
-        self._told.pop(place, None)
-        return user
-
-    def _by_name(self, users: Sequence[User]) -> dict[str, User]:
+    async def _users(self) -> dict[str, User]:
+        """Return those who can log in, by name; say of the others what is wrong with their Secrets."""
+        users, problems = list[User](), dict[Name, str]()
+        async for secret in self._registry.users(self._namespaces):
+            try:
+                users.append(people.read(secret))
+            except AwsstsError as error:
+                problems[secret["metadata"]["namespace"], secret["metadata"]["name"]] = error.message
         times = Counter(user.username for user in users)
         for user in users:
             if times[user.username] > 1:
-                self._tell((user.identity.namespace, user.identity.name), "another Secret has the same username")
+                problems[user.identity.namespace, user.identity.name] = "another Secret has the same username"
+        self._tell(problems)
         return {user.username: user for user in users if times[user.username] == 1}
 
-    def _tell(self, place: tuple[str, str], problem: str) -> None:
-        """Say once what is wrong with a Secret."""
-        if self._told.get(place) != problem:
-            self._told[place] = problem
-            log.warning("this user can't log in", namespace=place[0], secret=place[1], error=problem)
+    def _tell(self, problems: Mapping[Name, str]) -> None:
+        """Say of each Secret once what is wrong with it, for as long as that stays."""
+        for place, problem in problems.items():
+            if self._told.get(place) != problem:
+                log.warning("this user can't log in", namespace=place[0], secret=place[1], error=problem)
+        self._told = problems

@@ -5,6 +5,7 @@ import copy
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
+from structlog.testing import capture_logs
 
 from awssts.domain.callers import Caller
 from awssts.domain.conditions import Event
@@ -166,13 +167,36 @@ async def test_policies_are_compiled_once(house: House, registry: Registry, tick
     assert (await house.residents()).policies == {}
 
 
+def called(name: str, **data: str) -> Json:
+    """A user's Secret of that name."""
+    made = secret(**data)
+    made["metadata"] |= {"name": name, "uid": f"uid-of-{name}"}
+    return made
+
+
 async def test_of_two_with_one_name_neither(house: House, registry: Registry) -> None:
-    other = secret()
-    other["metadata"] |= {"name": "anna-too", "uid": "another"}
-    broken = secret(passwordHash="x")
-    broken["metadata"] |= {"name": "broken", "uid": "third"}
-    registry.secrets += [other, broken]
+    registry.secrets += [called("anna-too"), called("broken", passwordHash="x")]
     assert (await house.residents()).users == {}
+
+
+async def test_what_is_wrong_is_told_once(house: House, registry: Registry, tick: Tick) -> None:
+    """And anew where it was mended or gone meanwhile."""
+
+    async def told() -> list[str]:
+        tick.now += 1
+        with capture_logs() as lines:
+            await house.residents()
+        return [line["secret"] for line in lines]
+
+    registry.secrets = wrong = [called("anna"), called("anna-too"), called("broken", passwordHash="x")]
+    assert sorted(await told()) == ["anna", "anna-too", "broken"]
+    assert await told() == []
+    registry.secrets = [called("anna"), called("anna-too", passwordHash="x")]
+    assert await told() == ["anna-too"]
+    registry.secrets = []
+    assert await told() == []
+    registry.secrets = wrong
+    assert sorted(await told()) == ["anna", "anna-too", "broken"]
 
 
 async def test_a_namespace_that_is_named_twice(registry: Registry, tick: Tick) -> None:
