@@ -57,12 +57,17 @@ class Issuance:
         written = await self._cluster.apply_secret(
             secret.fresh(view, issued.credentials, credential.key.digest, issued.at, issued.session_expiration)
         )
-        self.forget(name)
+        self.drop(name)
         return written
 
-    def forget(self, name: Name) -> None:
-        """Drop what was not written: it has been, or the request is gone or wants it no more."""
+    def drop(self, name: Name) -> None:
+        """Drop what was not written: it has been, or the request wants it no more."""
         self._unwritten.pop(name, None)
+
+    def forget(self, name: Name) -> None:
+        """Forget a request that is gone."""
+        self.drop(name)
+        self._sessions.forget(name)
 
     async def ask(self, view: View, credential: Credential, cause: Cause) -> Issued:
         """Return new credentials, which are written nowhere.

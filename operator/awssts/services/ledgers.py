@@ -49,7 +49,7 @@ class Ledgers:
         self._busy: set[Name] = set()
         self._waiting: defaultdict[Name, dict[Name, None]] = defaultdict(dict)  # requests, in order
         self._awaiting: defaultdict[Name, set[Name]] = defaultdict(set)  # those who wait for something new
-        self._unwritten: dict[Name, tuple[Session, ...]] = {}
+        self._unwritten: dict[Name, tuple[Session, ...]] = {}  # those that live
 
     @asynccontextmanager
     async def turn(self, view: View, place: Place) -> AsyncIterator["Turn"]:
@@ -62,6 +62,7 @@ class Ledgers:
             self._waiting[name][view.request.identity.namespace, view.request.identity.name] = None
             raise Later(self._clock() + IN_FLIGHT, "another request has its session", quiet=True)
         self._busy.add(name)
+        self._drop_expired()
         turn = Turn(self, place, Ledger())
         try:
             turn.ledger = await self.read(place)
@@ -73,6 +74,15 @@ class Ledgers:
     def wait(self, view: View, place: Place) -> None:
         """Have the request woken when there is something new."""
         self._awaiting[place.name].add((view.request.identity.namespace, view.request.identity.name))
+
+    def forget(self, request: Name) -> list[Name]:
+        """Forget a request that is gone; return the session Secrets that nobody waits for any more."""
+        left = [place for place, waiting in self._awaiting.items() if waiting == {request}]
+        for place in left:
+            del self._awaiting[place]
+        for waiting in self._awaiting.values():
+            waiting.discard(request)
+        return left
 
     def _let_in(self, name: Name, *, all_of_them: bool) -> None:
         waiting = list(self._waiting.pop(name, {}))
@@ -122,6 +132,15 @@ class Ledgers:
                 ledger = await self.read(place)
         self._unwritten.pop(place.name, None)
         return ledger
+
+    def _drop_expired(self) -> None:
+        """Drop what will never be written: nobody works any more with a place whose namespace is gone."""
+        now = self._clock()
+        for place, sessions in list(self._unwritten.items()):
+            if live := tuple(session for session in sessions if session.expiration > now):
+                self._unwritten[place] = live
+            else:
+                del self._unwritten[place]
 
     def owes(self, place: Place) -> bool:
         """Whether a session could not be written yet."""

@@ -316,7 +316,7 @@ class Reconciler:
     async def _settled(self, view: View, target: Target | None, decided: Plan, memory: Memory) -> datetime | None:
         held = isinstance(decided, Idle) and decided.held
         if not held:
-            self._issuance.forget((view.request.identity.namespace, view.request.identity.name))
+            self._issuance.drop((view.request.identity.namespace, view.request.identity.name))
             memory.judged_by = view.guard
         problem = conditions.standing_trouble(view.request.status) if held else None
         if held and view.target is UNKNOWN:
@@ -342,7 +342,8 @@ class Reconciler:
         if after == before:
             return
         written = await self._cluster.apply_status(request.identity, _json(after))
-        if written is None:
+        if written is None:  # deleted meanwhile: what was noted since would stay for ever
+            self.forget((request.identity.namespace, request.identity.name))
             return
         memory.told = int(written["resourceVersion"])
         self._seen.echoes.requests.wrote((request.identity.namespace, request.identity.name), memory.told)

@@ -62,7 +62,7 @@ class Sessions:
         self._slots = slots
         self._clock = clock
         self._ledgers = Ledgers(cluster, clock, wake)
-        self._refused: dict[Name, str] = {}  # what was wrong with the last code that a person gave
+        self._refused: dict[Name, str] = {}  # what was wrong with a person's last code, for those who wait for another
 
     async def session(
         self, view: View, credential: Credential, lifetime: int, fits: Callable[[Session], bool]
@@ -124,13 +124,16 @@ class Sessions:
 
     def refused(self, view: View, credential: Credential) -> AwaitingTokenCode:
         """Return the error that asks for another code, after the one that a person gave was wrong."""
-        place = _place(view, credential)
-        self._refused[place.name] = "the last code was wrong or had been used before"
-        return self._awaiting_code(view, place)
+        return self._awaiting_code(view, _place(view, credential), "the last code was wrong or had been used before")
 
     def accepted(self, view: View, credential: Credential) -> None:
         """Take in that AWS took the code: what was wrong with one before is told no more."""
         self._refused.pop(_place(view, credential).name, None)
+
+    def forget(self, name: Name) -> None:
+        """Forget a request that is gone: it waits for no code, and nobody has to be told of its last one."""
+        for place in self._ledgers.forget(name):
+            self._refused.pop(place, None)
 
     async def discard(self, view: View, credential: Credential, session: Session) -> None:
         """Drop a session that STS takes no longer.
@@ -193,15 +196,14 @@ class Sessions:
             raise InvalidTokenCode("the code was taken back or replaced before it was used")
         code = tokencode.digits(view.request.token_code)
         if code is None:
-            self._refused[place.name] = "the last code was not six digits"
-            raise self._awaiting_code(view, place)
+            raise self._awaiting_code(view, place, "the last code was not six digits")
         try:
             await self._devices.take_given(_as_device(view, place), code, seed)
         except (ClusterUnavailable, ClusterConflict):
             if seed is not None or view.request.owner is not None:
                 raise  # another code follows; or who gave it waits for the answer, and has it still
-            self._refused[place.name] = "the last code was not used, for the API server did not answer"
-            raise self._awaiting_code(view, place) from None
+            unused = "the last code was not used, for the API server did not answer"
+            raise self._awaiting_code(view, place, unused) from None
         return code
 
     def _used_before(self, view: View, place: Place) -> AwsstsError:
@@ -210,10 +212,16 @@ class Sessions:
             return self.refused(view, place.credential)
         return InvalidTokenCode("the code has been used before")
 
-    def _awaiting_code(self, view: View, place: Place) -> AwaitingTokenCode:
-        """Return the error that asks for a code; the request is woken when any gives a session."""
-        if view.request.owner is None:  # a login is over with that: nobody is left to be woken
+    def _awaiting_code(self, view: View, place: Place, problem: str = "") -> AwaitingTokenCode:
+        """Return the error that asks for a code; the request is woken when any gives a session.
+
+        Args:
+            problem: what was wrong with the last one; empty where there was none now.
+        """
+        if view.request.owner is None:  # a login is over with that: nobody is left to be woken, or told
             self._ledgers.wait(view, place)
+            if problem:
+                self._refused[place.name] = problem
         refused = f"{self._refused[place.name]}; " if place.name in self._refused else ""
         identity = view.request.identity
         return AwaitingTokenCode(

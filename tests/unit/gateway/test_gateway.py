@@ -15,7 +15,7 @@ from awssts.domain.judgement import Judgement
 from awssts.domain.policy import Decision, MfaDecision, MfaOutcome
 from awssts.domain.policy.schema.mfa import Provider
 from awssts.domain.policy.schema.resource import AwsCredentials
-from awssts.domain.refusals import CodeNeeded, DeviceRefused, TooMany
+from awssts.domain.refusals import CodeNeeded, CodeRefused, DeviceRefused, TooMany
 from awssts.domain.request import Identity
 from awssts.services.audit import Audit
 from awssts.services.devices import Devices
@@ -112,6 +112,12 @@ class Stage:
             terms=Terms(region="eu-central-1", patience=MINUTE),
         )
 
+    @property
+    def remembers(self) -> bool:
+        """Whether sessions know anything of logins that are over."""
+        ledgers, refused = self.sessions._ledgers, self.sessions._refused  # noqa: SLF001 - nothing else shows it
+        return any((ledgers._busy, ledgers._waiting, ledgers._awaiting, ledgers._unwritten, refused))  # noqa: SLF001
+
     async def judge(self, *_: Any) -> Judgement | None:
         return self.judged
 
@@ -188,5 +194,11 @@ async def test_nothing_is_remembered_of_devices_that_are_only_named() -> None:
     stage = Stage()
     for number in range(10):
         assert await stage.call(number, serial_number=f"{SERIAL}-{number}") is CodeNeeded
-    ledgers = stage.sessions._ledgers  # noqa: SLF001 - nothing else shows what it holds
-    assert not any((ledgers._busy, ledgers._waiting, ledgers._awaiting, ledgers._unwritten))  # noqa: SLF001
+    assert not stage.remembers
+
+
+async def test_nothing_is_remembered_of_wrong_codes_but_their_number() -> None:
+    stage = Stage(MFA)
+    stage.sts.fail(InvalidTokenCode("AWS refused the code"), times=5)
+    assert [await stage.call(token=f"12345{number}") for number in range(5)] == [CodeRefused] * 5
+    assert not stage.remembers

@@ -201,7 +201,9 @@ class Process:
 
     def _deliver(self, event: str, kind: str, found: Json) -> None:
         name = found["metadata"]["namespace"], found["metadata"]["name"]
-        if kind == "request":
+        if kind == "request" and event == "DELETED":
+            self._intake.request_deleted(name)
+        elif kind == "request":
             self._intake.request_changed(name, found)
         elif names.TYPE_LABEL not in found["metadata"]["labels"]:
             return

@@ -105,6 +105,62 @@ def test_a_code_that_is_none(stage: Stage, process: Process, typed: str) -> None
     assert stage.told("reports") == "True Issued"
 
 
+def remembered(process: Process) -> list[int]:
+    """How many session Secrets are waited for, and of how many it is known what was wrong with the last code."""
+    sessions = process.sessions
+    return [len(sessions._ledgers._awaiting), len(sessions._refused)]  # noqa: SLF001 - nothing else shows it
+
+
+def test_nothing_is_left_of_requests_that_were_deleted_while_they_waited(stage: Stage, process: Process) -> None:
+    names_ = [f"reports-{number}" for number in range(50)]
+    for name in names_:
+        give(stage, "12345", name, mfa=device(f"{PHONE}-{name}", person=True))
+    process.settle()
+    assert remembered(process) == [50, 50]
+    for name in names_:
+        stage.cluster.delete_request((NAMESPACE, name))
+    process.settle()
+    assert remembered(process) == [0, 0]
+
+
+@pytest.mark.parametrize("annotations", [{}, {names.TOKEN_CODE: "123456"}], ids=["no code", "a wrong one"])
+@pytest.mark.parametrize("awaits", range(0, 20, 2))
+def test_nothing_is_left_of_a_request_that_is_deleted_while_it_is_worked_on(
+    stage: Stage, process: Process, annotations: dict[str, str], awaits: int
+) -> None:
+    stage.apply("reports", annotations, mfa=MFA)
+    process.begin()
+    (flight,) = process.flights.values()
+    for _ in range(awaits):
+        flight.step()
+    stage.cluster.delete_request((NAMESPACE, "reports"))
+    process.settle()
+    assert remembered(process) == [0, 0]
+
+
+def test_a_new_request_of_an_old_name_begins_anew(stage: Stage, process: Process) -> None:
+    give(stage, "12345")
+    process.settle()
+    stage.cluster.delete_request((NAMESPACE, "reports"))
+    process.settle()
+    stage.apply("reports", mfa=MFA)
+    process.settle()
+    assert stage.message("reports", MFA_SATISFIED).startswith("a code of")
+
+
+def test_what_was_wrong_is_told_while_another_waits(stage: Stage, process: Process) -> None:
+    stage.apply("audits", mfa=MFA)
+    give(stage, "12345")
+    process.settle()
+    stage.cluster.delete_request((NAMESPACE, "reports"))
+    process.settle()
+    assert remembered(process) == [1, 1]
+    give(stage, stage.code(PHONE), "audits")
+    process.settle()
+    assert stage.told("audits") == "True Issued"
+    assert remembered(process) == [0, 0]
+
+
 def test_a_code_as_apps_show_it(stage: Stage, process: Process) -> None:
     code = stage.code(PHONE)
     give(stage, f"{code[:3]} {code[3:]}")

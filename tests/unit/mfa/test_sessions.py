@@ -313,6 +313,25 @@ def test_a_session_that_is_written_late_takes_nothing_off_the_record(stage: Stag
     assert stage.sts.codes == 2
 
 
+def test_a_session_that_can_not_be_written_any_more_is_kept_for_as_long_as_it_lives(
+    stage: Stage, process: Process
+) -> None:
+    """Its namespace ended between the call of STS and the write."""
+    stage.apply("reports", mfa=device())
+    flight = until(process, "sts")
+    flight.step()
+    flight.step()
+    flight.fail()
+    stage.cluster.delete_request((NAMESPACE, "reports"))
+    process.settle()
+    unwritten = [len(process.sessions._ledgers._unwritten)]  # noqa: SLF001 - nothing else shows it
+    stage.let_pass(process, 13 * HOUR)
+    stage.apply("another", mfa=device(PHONE))
+    process.settle()
+    unwritten.append(len(process.sessions._ledgers._unwritten))  # noqa: SLF001 - as above
+    assert unwritten == [1, 0]
+
+
 # Sessions that end.
 
 

@@ -185,7 +185,9 @@ class FakeCluster:
         return True
 
     def _take_token_code(self, identity: Identity, code: str) -> bool:
-        there = self.requests[identity.namespace, identity.name]
+        there = self.requests.get((identity.namespace, identity.name))
+        if there is None:
+            return False
         annotations = dict(there["metadata"]["annotations"])
         if annotations.pop(names.TOKEN_CODE, None) != code:
             return False
