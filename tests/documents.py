@@ -3,10 +3,10 @@
 A block of commands is run by a test, or says why not; a block of YAML is a manifest, which an API server has to take,
 or a part of one. The line before a block says so, in a comment that readers don't see:
 
-    <!-- test: install -->                      run by the test that takes the document's commands(); YAML that is
-                                                for another program: given to it
+    <!-- test: install -->                      run by the test that takes the document's commands()
     <!-- not run: takes Docker -->              why no test can
     <!-- part of: container -->                 completed by tests/integration/test_documents.py
+    <!-- given to: promtool -->                 YAML of another program, saved() by a test that gives it to that
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LANGUAGES = {"cel", "ini", "json", "mermaid", "sh", "text", "yaml"}
 BY_MODELS = {"docs/mfa.md", "docs/policies.md"}  # parts of specs, read by tests/unit/policy/test_docs_mfa.py
 
 BLOCK = re.compile(
-    r"^(?:<!-- (?P<mark>test|not run|part of): (?P<name>.*?) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    r"^(?:<!-- (?P<mark>test|not run|part of|given to): (?P<name>.*?) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 TESTS = ROOT / "tests"
 TAKEN = re.compile(r'\bcommands\("([^"]+)"\)')
+SAVED = re.compile(r'\bsaved\("([^"]+)", "([^"]+)"')
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)
@@ -34,7 +35,9 @@ def test_commands_are_run_or_say_why_not(block: Block) -> None:
 @pytest.mark.parametrize("block", everywhere("yaml"), ids=str)
 def test_manifests_are_whole_or_can_be_completed(block: Block) -> None:
     assert block.objects
-    if not block.complete and block.document not in BY_MODELS:
+    if block.mark == "given to":
+        assert block.text.startswith("# ")
+    elif not block.complete and block.document not in BY_MODELS:
         assert block.mark == "part of", f"what is in {block} is no whole manifest: see tests/documents.py"
         assert block.name in PARTS
 
@@ -45,11 +48,22 @@ def test_each_document_is_taken_by_one_test() -> None:
     assert set(taken) == {block.document for block in everywhere() if block.mark == "test"}
 
 
+def test_what_is_for_other_programs_is_given_to_them() -> None:
+    given = {found for path in TESTS.rglob("test_*.py") for found in SAVED.findall(path.read_text())}
+    shown = {(block.document, block.text.splitlines()[0].removeprefix("# ")) for block in everywhere("yaml")}
+    assert given <= shown
+    assert given >= {
+        (block.document, block.text.splitlines()[0].removeprefix("# "))
+        for block in everywhere()
+        if block.mark == "given to"
+    }
+
+
 def test_names_are_of_one_block() -> None:
     names = Counter((block.document, block.name) for block in everywhere() if block.mark == "test")
     assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_only_what_can_be_run_or_applied_is_marked() -> None:
-    allowed = {"sh": {"test", "not run"}, "yaml": {"", "part of"}}
+    allowed = {"sh": {"test", "not run"}, "yaml": {"", "part of", "given to"}}
     assert [block for block in everywhere() if block.mark not in allowed.get(block.language, {""})] == []
