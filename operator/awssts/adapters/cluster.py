@@ -203,16 +203,6 @@ class Cluster:
         applied: Json = answer["metadata"]
         return applied
 
-    async def annotate(self, namespace: str, name: str, annotations: Json) -> None:
-        """Set annotations of an ``AwsStsRequest``.
-
-        Raises:
-            NotFound: there is none.
-        """
-        change = {"metadata": {"annotations": annotations}}
-        path = _request_path(namespace, name)
-        await self._call("PATCH", path, change, accept=_METADATA, content_type=_MERGE)
-
     async def take_token_code(self, identity: Identity, code: str) -> bool:
         """Remove the annotation with the code; say whether it was still there and the same."""
         path = "/metadata/annotations/" + names.TOKEN_CODE.replace("/", "~1")

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from awssts.domain import tokencode
 from awssts.domain.errors import InvalidSpec
-from awssts.domain.names import GROUP, RENEW, TOKEN_CODE
+from awssts.domain.names import GROUP, LAST_APPLIED, RENEW, TOKEN_CODE
 from awssts.domain.policy import InvalidPolicy, load, warnings
 from awssts.domain.request import read_spec
 from awssts.domain.resources import Spec
-from awssts.domain.subject import LAST_APPLIED, STAMP
+from awssts.domain.subject import STAMP
 
 NEW: Final = object()  # in place of an old spec: there was none
 KNOWN: Final = frozenset({RENEW, TOKEN_CODE, STAMP, f"{GROUP}/mfa", f"{GROUP}/entity-id"})

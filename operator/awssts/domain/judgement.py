@@ -27,11 +27,7 @@ from awssts.domain.policy.registry import ProviderType
 from awssts.domain.request import Request
 from awssts.domain.resources import DEFAULT_SESSION_DURATION, Mfa, MfaWhen, Role, RoleArn, Spec
 
-_NOT_JUDGED_BY = {
-    names.RENEW,
-    names.TOKEN_CODE,
-    "kubectl.kubernetes.io/last-applied-configuration",
-}
+_NOT_JUDGED_BY = {names.RENEW, names.TOKEN_CODE, names.LAST_APPLIED}
 _BESIDES = {"maxDuration", "maxSessionDuration", "forced"}  # what an outcome has besides the decision's own
 
 

@@ -46,3 +46,4 @@ RESTARTED_FOR: Final = f"{GROUP}/restarted-for"  # on pod templates of rolloutRe
 RENEW: Final = f"{GROUP}/renew"
 
 TOKEN_CODE: Final = f"{GROUP}/token-code"
+LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"  # kubectl's: it repeats all other annotations

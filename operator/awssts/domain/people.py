@@ -24,7 +24,6 @@ from awssts.domain.refusals import BadParameter, DeviceRefused
 from awssts.domain.request import Identity, Request, read_spec
 from awssts.domain.resources import ROLE_DURATION_MAXIMUM, Spec
 from awssts.domain.status import Status
-from awssts.domain.subject import LAST_APPLIED
 
 USER: Final = "user"  # value of the label
 USERNAME: Final = "username"
@@ -141,7 +140,7 @@ def login(user: User, asked: Asked, now: datetime, mark: str) -> Request:
         raise spec
     annotations = {
         **asked.wishes,
-        **{key: value for key, value in user.annotations.items() if key != LAST_APPLIED},
+        **{key: value for key, value in user.annotations.items() if key != names.LAST_APPLIED},
         names.TOKEN_CODE: asked.token,
     }
     return Request(

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from awssts.domain.names import GROUP, RENEW, TOKEN_CODE
+from awssts.domain.names import GROUP, LAST_APPLIED, RENEW, TOKEN_CODE
 
 STAMP: Final = f"{GROUP}/authentication"
-LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 # They ask for something to be done, not for something else: who gives a code or asks for a renewal has not
 # applied the request. The last one repeats what is there.

@@ -102,9 +102,7 @@ class Asker:
             pass
         raise PolicyEndpointUnavailable(f"no decision after {ROUNDS} rounds of questions or {TOTAL:.0f} s of waiting")
 
-    async def code(
-        self, policy: str, webhook: WebhookProvider, serial_number: str, request: Identity, principal: str | None = None
-    ) -> str:
+    async def code(self, policy: str, webhook: WebhookProvider, serial_number: str, request: Identity) -> str:
         """Return the code that a Webhook provider gives for the device. It is used once, whatever comes of it.
 
         Raises:
@@ -112,9 +110,7 @@ class Asker:
             PolicyEndpointUnavailable, AwsstsError: as ``decide`` does.
         """
         where = {"namespace": request.namespace, "name": request.name}
-        asked: dict[str, Any] = {"serialNumber": serial_number, "request": where}
-        if principal is not None:
-            asked["principal"] = {"id": principal}
+        asked = {"serialNumber": serial_number, "request": where}
         reads = _Reads(self._secrets)
         return await self._endpoints.code(
             webhook,

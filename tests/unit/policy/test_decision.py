@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from awssts.domain import digest
-from awssts.domain.policy import Decision, Device, Facts, RequestFacts, check_device, mfa_required
+from awssts.domain.policy import Decision, Device, Facts, RequestFacts, check_device
 from awssts.domain.policy.errors import DeviceMissing
-from awssts.domain.resources import MfaWhen
 from tests.unit.policy.samples import AUDIT, PUSH, REPORTS, TOTP, answering, decide, facts, policy, with_mfa
 
 FREE = decide([], facts())
@@ -17,23 +16,6 @@ BY_PERSON = decide(policy(**with_mfa({"global": {"provider": "person"}})), facts
 BY_PUSH = decide(policy(**with_mfa({"global": {}}, [PUSH])), facts(), answering())
 GOLD = {"namespaceSelector": {"matchLabels": {"tier": "gold"}}}
 LET_OFF = decide(policy(**with_mfa({"global": {}}, [{**TOTP, "bypass": {"services": [GOLD]}}])), facts())
-
-
-@pytest.mark.parametrize(
-    ("when", "decision", "needed"),
-    [
-        (MfaWhen.ALWAYS, FREE, True),
-        (MfaWhen.TRIGGERED, FREE, False),
-        (None, FREE, False),
-        (MfaWhen.ALWAYS, DEMANDED, True),
-        (MfaWhen.TRIGGERED, DEMANDED, True),
-        (None, DEMANDED, True),
-        (MfaWhen.ALWAYS, LET_OFF, True),
-        (MfaWhen.TRIGGERED, LET_OFF, False),
-    ],
-)
-def test_a_device_given_is_a_device_used(when: MfaWhen | None, decision: Decision, needed: bool) -> None:
-    assert mfa_required(when, decision) is needed
 
 
 @pytest.mark.parametrize(

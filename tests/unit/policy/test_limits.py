@@ -29,10 +29,6 @@ def keys(**about: Any) -> Facts:
         ({"maxDuration": "4h"}, lasting(14_401), "LimitExceeded"),
         ({"maxDuration": "PT4H"}, lasting(None), None),
         ({}, lasting(129_600), None),
-        ({}, keys(root=True), "LimitExceeded"),
-        ({}, keys(root=False), None),
-        ({}, keys(root=None), None),
-        ({"allowRoot": True}, keys(root=True), None),
         ({"requireCredentialsLabel": True}, keys(labelled=False), "LimitExceeded"),
         ({"requireCredentialsLabel": True}, keys(labelled=True), None),
         ({"requireCredentialsLabel": True}, keys(labelled=False, keys=False), None),
@@ -92,18 +88,11 @@ def test_the_role_that_an_attribute_gives_is_a_role() -> None:
 
 
 def test_without_a_policy_there_are_no_limits() -> None:
-    assert decide([], keys(root=True)).limits == EffectiveLimits()
+    assert decide([], keys()).limits == EffectiveLimits()
 
 
-def test_a_request_without_a_duration_gets_at_most_the_longest() -> None:
-    assert EffectiveLimits(max_duration=3600).duration(43_200) == 3600
-    assert EffectiveLimits(max_duration=3600).duration(900) == 900
-    assert EffectiveLimits().duration(43_200) == 43_200
-
-
-def test_root_keys_are_refused_once_they_are_known_to_be_such() -> None:
+def test_root_keys_are_refused() -> None:
     limits = decide(policy(), keys()).limits
-    limits.check_root(root=None)
     limits.check_root(root=False)
     EffectiveLimits(allow_root=True).check_root(root=True)
     with pytest.raises(LimitExceeded, match="allowRoot"):

@@ -266,20 +266,11 @@ class TestBounds:
 class TestCode:
     def test_for_a_device_of_a_request(self, outside: Outside) -> None:
         webhook = WebhookProvider.model_validate(GUARDED)
-        given = virtual_time.run(Asker(outside, outside, outside).code("house", webhook, SERIAL, WHO, "alice"))
+        given = virtual_time.run(Asker(outside, outside, outside).code("house", webhook, SERIAL, WHO))
         assert given == "012345"
-        asked = {
-            "serialNumber": SERIAL,
-            "request": {"namespace": "team", "name": "reports"},
-            "principal": {"id": "alice"},
-        }
+        asked = {"serialNumber": SERIAL, "request": {"namespace": "team", "name": "reports"}}
         assert outside.bodies == [(PLAIN["url"], asked)]
         assert outside.given == [(BUNDLE, TOKEN)]
-
-    def test_an_unknown_principal_is_not_made_up(self, outside: Outside) -> None:
-        webhook = WebhookProvider.model_validate(PLAIN)
-        virtual_time.run(Asker(outside, outside, outside).code("house", webhook, SERIAL, WHO))
-        assert "principal" not in outside.bodies[0][1]
 
     def test_none(self, outside: Outside) -> None:
         outside.tags = ProviderUnavailable("away")

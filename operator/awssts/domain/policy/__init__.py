@@ -21,7 +21,6 @@ from awssts.domain.policy.decision import (
     MfaDecision,
     MfaOutcome,
     check_device,
-    mfa_required,
 )
 from awssts.domain.policy.evaluation import evaluate
 from awssts.domain.policy.explanation import explain
@@ -67,6 +66,5 @@ __all__ = [
     "evaluate",
     "explain",
     "load",
-    "mfa_required",
     "warnings",
 ]

@@ -9,11 +9,10 @@ from awssts.domain import digest
 from awssts.domain.errors import AwsstsError
 from awssts.domain.policy.errors import DeviceMissing, LimitExceeded
 from awssts.domain.policy.facts import Device
-from awssts.domain.policy.registry import FailureMode, ProviderType
+from awssts.domain.policy.registry import ProviderType
 from awssts.domain.policy.schema.mfa import Provider, WebhookProvider
 from awssts.domain.policy.schema.resource import AwsCredentials
 from awssts.domain.policy.trace import Step
-from awssts.domain.resources import MfaWhen
 
 
 class MfaOutcome(StrEnum):
@@ -36,7 +35,6 @@ class MfaDecision:
     trigger: str | None = None
     provider: Provider | None = None
     bypass: str | None = None
-    failure_mode: FailureMode | None = None
     forced: bool = False
     by_owner: bool = False  # it fired on what the request's owner can bring about
 
@@ -66,15 +64,11 @@ class EffectiveLimits:
     allowed_role_arns: frozenset[str] | None = None
     require_credentials_label: bool = False
 
-    def duration(self, default: int) -> int:
-        """Return the seconds to ask for where the request gives no duration."""
-        return default if self.max_duration is None else min(default, self.max_duration)
-
-    def check_root(self, *, root: bool | None) -> None:
+    def check_root(self, *, root: bool) -> None:
         """Refuse keys of an account's root user, where policies do not allow them.
 
         Raises:
-            LimitExceeded: they are, and it is not allowed. None, not known yet, passes.
+            LimitExceeded: they are, and it is not allowed.
         """
         if root and not self.allow_root:
             raise LimitExceeded("the keys are those of an account's root user, which a policy forbids (allowRoot)")
@@ -125,14 +119,6 @@ class Decision:
         now = self.outcome()
         relaxed = not self.mfa.required and issued.get("mfa", {}).get("required") is True
         return dict(issued) == now or (relaxed and {**issued, "mfa": None} == {**now, "mfa": None})
-
-
-def mfa_required(when: MfaWhen | None, decision: Decision) -> bool:
-    """Tell whether a code is needed: because the request's device is always used, or a trigger says so.
-
-    ``when`` is that of the request's ``spec.mfa``; None without one.
-    """
-    return when is MfaWhen.ALWAYS or decision.mfa.required
 
 
 def check_device(device: Device | None, decision: Decision) -> None:

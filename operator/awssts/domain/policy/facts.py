@@ -6,14 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
-from awssts.domain.names import GROUP
+from awssts.domain.names import LAST_APPLIED, TOKEN_CODE
 from awssts.domain.policy import principal
 from awssts.domain.policy.principal import Attributes
 from awssts.domain.policy.registry import AuthenticationMethod
 
-TOKEN_CODE = f"{GROUP}/token-code"
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"  # repeats all other annotations
-_UNSEEN = frozenset({TOKEN_CODE, _LAST_APPLIED})
+_UNSEEN = frozenset({TOKEN_CODE, LAST_APPLIED})
 NO_WEBHOOK = "serve the admission webhook (awssts operator --admission-port), and apply the request again"
 _SERVICE_ACCOUNT = "system:serviceaccount:"
 _CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
@@ -71,13 +69,11 @@ class NamespaceFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class SecretFacts:
-    """The credentials Secret. ``keys``: it holds long-term keys; ``root``: they are those of an account's
-    root user, None where that is not known; ``attributes``: the text under the key of that name."""
+    """The credentials Secret. ``keys``: it holds some; ``attributes``: the text under the key of that name."""
 
     name: str
     keys: bool = True
     labelled: bool = False
-    root: bool | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
     attributes: str | None = None
 

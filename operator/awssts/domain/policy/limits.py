@@ -43,7 +43,7 @@ def check(contexts: Sequence[Context], role_arn: str | None) -> EffectiveLimits:
 def _over(context: Context, role_arn: str | None) -> AwsstsError | None:
     """Return the first limit of one policy that the request is over."""
     limits, name = context.policy.spec.limits, context.policy.name
-    for problem in (_duration(limits, context), _root(limits, context), _label(limits, context)):
+    for problem in (_duration(limits, context), _label(limits, context)):
         if problem:
             return LimitExceeded(f"policy {name}: {problem}")
     if limits.allowed_role_arns is None:
@@ -60,13 +60,6 @@ def _duration(limits: Limits, context: Context) -> str | None:
     if wanted is None or most is None or wanted <= most:
         return None
     return f"a duration of {written(wanted)} is over limits.maxDuration, {written(most)}"
-
-
-def _root(limits: Limits, context: Context) -> str | None:
-    secret = context.facts.secret
-    if limits.allow_root or secret is None or not secret.root:
-        return None
-    return "the keys are those of an account's root user (limits.allowRoot)"
 
 
 def _label(limits: Limits, context: Context) -> str | None:

@@ -70,7 +70,6 @@ def _after(row: Row, fired: Fired, context: Context) -> MfaDecision:
         trigger=row.field,
         provider=provider,
         bypass=kind,
-        failure_mode=failure.mode(context, provider),
         forced=fired.forced,
         by_owner=fired.by_owner,
     )
