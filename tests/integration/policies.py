@@ -206,7 +206,7 @@ def until_issued(space: Workspace, name: str = "reports", *, timeout: float = 90
         held = {condition["type"]: condition for condition in status.get("conditions", ())}
         asked = status.get("observedGeneration") == found.get("metadata", {}).get("generation")
         good = held.get("Ready", {}).get("reason") == "Issued" and not {"Stalled", "Reconciling"} & set(held)
-        return status if asked and good else None
+        return status if asked and good and space.is_of_what_is_there(status) else None
 
     return _told(issued, f"{space.name}/{name} is issued", space, name, timeout)
 

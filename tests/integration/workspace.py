@@ -130,7 +130,7 @@ class Workspace:
             conditions = {held["type"]: held for held in status.get("conditions", ())}
             asked = status.get("observedGeneration") == found.get("metadata", {}).get("generation")
             whole = conditions.get("Ready", {}).get("reason") == "Issued" and set(conditions) == {"Ready"}
-            return status if asked and whole else None
+            return status if asked and whole and self.is_of_what_is_there(status) else None
 
         try:
             return eventually(ready, f"{self.name}/{name} is ready", timeout=timeout) or {}
@@ -150,6 +150,12 @@ class Workspace:
         except AssertionError as late:
             late.add_note(f"its status: {self.status(name)}")
             raise
+
+    def is_of_what_is_there(self, status: Json) -> bool:
+        """Whether a status tells of the credentials in the target: it is written after these."""
+        found = self.api.get(self._path(kube.SECRETS, status["secretName"])) or {}
+        annotations = found.get("metadata", {}).get("annotations") or {}
+        return annotations.get("awssts.dev/access-key-id") in {None, status["accessKeyId"]}
 
     def until_renewed(self, old: str | None, name: str = "reports", *, timeout: float = 60) -> str:
         """The access key id in a target Secret, once it is another than the old one."""
