@@ -16,7 +16,7 @@ STALLED = "Stalled"
 
 def timestamp(moment: datetime) -> str:
     """Return the moment as Kubernetes writes it: UTC, whole seconds, ``2026-11-23T16:00:00Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
 
 
 def _in_utc(moment: datetime) -> datetime:
