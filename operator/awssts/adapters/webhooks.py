@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from awssts.adapters.cluster import Cluster, Json
+from awssts.adapters.cluster import Cluster, Json, NotFound
 from awssts.domain.registration import Plural, led
 
 _REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1"
@@ -90,7 +90,7 @@ class WebhookCluster(Cluster):
         if changes:
             version = found["metadata"]["resourceVersion"]
             unchanged = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
-            await self._call("PATCH", registration.path, [unchanged, *changes], accept=_JSON, content_type=_JSON_PATCH)
+            return await self._change(registration, [unchanged, *changes])
         return True
 
     async def lead(self, plural: Plural, name: str, path: str) -> None:
@@ -101,4 +101,12 @@ class WebhookCluster(Cluster):
         registration = Registration(plural, name)
         found = await self.webhook_configuration(plural, name)
         if changes := led(found or {}, path):
+            await self._change(registration, changes)
+
+    async def _change(self, registration: Registration, changes: list[Json]) -> bool:
+        """Make the changes (JSON patch); say whether it is still there: somebody may uninstall just now."""
+        try:
             await self._call("PATCH", registration.path, changes, accept=_JSON, content_type=_JSON_PATCH)
+        except NotFound:
+            return False
+        return True

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer, unused_port
 from kubernetes.aio.client import Configuration
 
 from awssts.adapters.cluster import Cluster, configuration
-from awssts.adapters.webhooks import WebhookCluster
+from awssts.adapters.webhooks import Registration, WebhookCluster
 from awssts.domain.errors import AwsstsError, ClusterConflict, ClusterForbidden, ClusterUnavailable, TargetRejected
 from awssts.domain.request import Identity
 
@@ -104,6 +104,17 @@ async def test_a_secret_of_the_webhook_whose_namespace_is_not_there(
     webhooks = WebhookCluster(cluster.settings)
     with pytest.raises(ClusterUnavailable, match='no place for the object: namespaces "awssts" not found'):
         await webhooks.write_secret("awssts", "awssts-stamp-key", {"key": b"k"}, version)
+    await webhooks.close()
+
+
+async def test_a_registration_that_is_deleted_just_now_is_none(cluster: Cluster, api: Api) -> None:
+    """An uninstall must not end the leader before its time."""
+    there = {"metadata": {"resourceVersion": "7"}, "webhooks": [{"name": "stamp", "clientConfig": {"service": {}}}]}
+    api.answers = [(200, there), (404, {"message": "not found"})] * 2
+    webhooks = WebhookCluster(cluster.settings)
+    assert not await webhooks.trust(Registration("mutatingwebhookconfigurations", "awssts"), b"authority")
+    await webhooks.lead("mutatingwebhookconfigurations", "awssts", "/mutate/0123")
+    assert [asked.method for asked in api.asked] == ["GET", "PATCH"] * 2
     await webhooks.close()
 
 
