@@ -11,11 +11,11 @@ from enum import StrEnum
 from typing import Any
 
 from awssts.domain import contents, names, stamp
-from awssts.domain.admissionreview import AdmissionRequest, Resource, Verdict, answer, read
+from awssts.domain.admissionreview import AdmissionRequest, Metadata, Resource, Verdict, answer, read, unread
 from awssts.domain.stamp import Doubt, Keys, UserInfo
 from awssts.domain.subject import STAMP, Subject
 
-__all__ = ["AdmissionRequest", "Desk", "Stage", "Verdict", "answer", "read", "review"]
+__all__ = ["AdmissionRequest", "Desk", "Stage", "Verdict", "answer", "read", "review", "unread"]
 
 _FORGED = (
     f"metadata.annotations[{STAMP}]: is written by the admission webhook alone, and it did not: "
@@ -49,6 +49,8 @@ def review(stage: Stage, request: AdmissionRequest, desk: Desk) -> Verdict:
     new = request.new
     if new is None or request.operation not in {"CREATE", "UPDATE"} or request.sub_resource:
         return Verdict()
+    if problem := _too_large(request, new):
+        return Verdict(problems=(problem,))
     match request.kind.group, request.kind.kind, stage:
         case names.GROUP, names.KIND, Stage.MUTATE:
             return _stamped(request, new, desk)
@@ -67,7 +69,7 @@ def _stamped(request: AdmissionRequest, new: Resource, desk: Desk) -> Verdict:
         wanted = signed if desk.called_by_cluster else None
     else:
         wanted = who
-    if problem := _too_large(new, wanted):
+    if problem := _no_room(new, wanted):
         return Verdict(problems=(problem,))
     return Verdict(patch=tuple(stamp.patch(new.metadata.annotations, wanted)))
 
@@ -78,7 +80,7 @@ def _request(request: AdmissionRequest, new: Resource, desk: Desk) -> Verdict:
     if isinstance(who, str | None):
         genuine = new.annotations.get(STAMP) == who
     else:
-        found = stamp.verified(new.annotations, _subject(request.namespace, new, desk), desk.keys)
+        found = stamp.verified(new.annotations, _subject(request.namespace, new.metadata, new.weight, desk), desk.keys)
         doubt = found if found is Doubt.TIME or found is Doubt.UNSTAMPED else None
         genuine = doubt is not None or found == who
     if not genuine:
@@ -97,7 +99,7 @@ def _applicant(request: AdmissionRequest, new: Resource, desk: Desk) -> UserInfo
     if new.weight == old.weight:
         return old.annotations.get(STAMP)
     if request.user_info.username in desk.operators:
-        who = stamp.verified(old.annotations, _subject(request.namespace, old, desk), desk.keys)
+        who = stamp.verified(old.annotations, _subject(request.namespace, old.metadata, old.weight, desk), desk.keys)
         return old.annotations.get(STAMP) if isinstance(who, Doubt) else who
     return request.user_info
 
@@ -110,22 +112,29 @@ def _becoming(request: AdmissionRequest, new: Resource, desk: Desk) -> Subject:
     else:
         generation = old.metadata.generation + (new.spec != old.spec)
         filled = old.metadata.model_copy(update={"generation": generation})
-    return replace(_subject(request.namespace, Resource(metadata=filled), desk), weight=new.weight)
+    return _subject(request.namespace, filled, new.weight, desk)
 
 
-def _subject(namespace: str, resource: Resource, desk: Desk) -> Subject:
-    metadata = resource.metadata
+def _subject(namespace: str, metadata: Metadata, weight: str, desk: Desk) -> Subject:
     return Subject(
         namespace=namespace,
         name=metadata.name,
         uid=metadata.uid,
         generation=metadata.generation,
         created=metadata.creation_timestamp or desk.now,
-        weight=resource.weight,
+        weight=weight,
     )
 
 
-def _too_large(new: Resource, wanted: str | None) -> str | None:
+def _too_large(request: AdmissionRequest, new: Resource) -> str | None:
+    """Say what Kubernetes would say too, but only after it has asked the mutating webhooks."""
+    size = stamp.size(new.annotations)
+    if request.kind.group != names.GROUP or size <= stamp.ALL_ANNOTATIONS:
+        return None
+    return f"metadata.annotations: they have {size} bytes; Kubernetes allows {stamp.ALL_ANNOTATIONS}"
+
+
+def _no_room(new: Resource, wanted: str | None) -> str | None:
     stamped = stamp.size({**new.annotations, STAMP: wanted or ""})
     if wanted is None or stamped <= stamp.ALL_ANNOTATIONS:
         return None

@@ -2,7 +2,9 @@
 
 import base64
 import json
+import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -12,6 +14,7 @@ from awssts.domain import subject
 from awssts.domain.stamp import UserInfo
 
 _API_VERSION = "admission.k8s.io/v1"
+_OPENING = re.compile(rb'"request": *\{"uid": *"([-0-9A-Za-z]{1,64})"')  # so does the API server begin
 
 
 class _Wire(BaseModel):
@@ -48,7 +51,7 @@ class Resource(_Wire):
         """Its annotations."""
         return self.metadata.annotations or {}
 
-    @property
+    @cached_property
     def weight(self) -> str:
         """The digest of the part that its user answers for."""
         return subject.weight(self.spec, self.metadata.labels or {}, self.annotations)
@@ -130,6 +133,19 @@ def answer(request: AdmissionRequest, verdict: Verdict) -> dict[str, Any]:
                 "causes": [_cause(problem) for problem in verdict.problems],
             },
         }
+    return {"apiVersion": _API_VERSION, "kind": "AdmissionReview", "response": response}
+
+
+def unread(payload: bytes, problem: str) -> dict[str, Any] | None:
+    """Return the AdmissionReview that refuses one for what was seen without reading it; None where it seems to be none.
+
+    The API server shows its user no text of an answer that is no review.
+    """
+    found = _OPENING.search(payload, 0, 512)
+    if found is None:
+        return None
+    status = {"status": "Failure", "code": 413, "reason": "RequestEntityTooLarge", "message": problem}
+    response = {"uid": found[1].decode(), "allowed": False, "status": status}
     return {"apiVersion": _API_VERSION, "kind": "AdmissionReview", "response": response}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from awssts.domain import tokencode
+from awssts.domain import bulk, tokencode
 from awssts.domain.errors import InvalidSpec
 from awssts.domain.names import GROUP, LAST_APPLIED, RENEW, TOKEN_CODE
 from awssts.domain.policy import InvalidPolicy, load, warnings
@@ -19,6 +19,7 @@ from awssts.domain.subject import STAMP
 
 NEW: Final = object()  # in place of an old spec: there was none
 KNOWN: Final = frozenset({RENEW, TOKEN_CODE, STAMP, f"{GROUP}/mfa", f"{GROUP}/entity-id"})
+_OURS: Final = frozenset({GROUP, f"principal.{GROUP}"})  # prefixes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +48,20 @@ def of_policy(name: str, spec: Any, old_spec: Any) -> Findings:
     """Return what is to be said of an AwsStsPolicy."""
     loaded = load({"metadata": {"name": name}, "spec": spec})
     if not isinstance(loaded, InvalidPolicy):
-        return Findings(warnings=tuple(warnings(loaded)))
+        return Findings(warnings=tuple(bulk.told("spec", warnings(loaded), str)))
     return Findings() if spec == old_spec else Findings(loaded.problems)
 
 
-def _unknown(annotations: Mapping[str, str]) -> Iterator[str]:
-    for key in sorted(annotations):
-        prefix, _, _ = key.rpartition("/")
-        if prefix == f"principal.{GROUP}":
-            yield f"{_field(key)}: counts on a namespace or on a credentials Secret, not on a request"
-        elif prefix == GROUP and key not in KNOWN:
-            near = difflib.get_close_matches(key, KNOWN - {STAMP}, n=1, cutoff=0.8)
-            yield f"{_field(key)}: there is no such annotation" + (f"; did you mean {near[0]}?" if near else "")
+def _unknown(annotations: Mapping[str, str]) -> list[str]:
+    found = [key for key in sorted(annotations) if key not in KNOWN and key.rpartition("/")[0] in _OURS]
+    return bulk.told("metadata.annotations", found, _about_unknown)
+
+
+def _about_unknown(key: str) -> str:
+    if not key.startswith(f"{GROUP}/"):
+        return f"{_field(key)}: counts on a namespace or on a credentials Secret, not on a request"
+    near = difflib.get_close_matches(key, KNOWN - {STAMP}, n=1, cutoff=0.8)
+    return f"{_field(key)}: there is no such annotation" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _about_code(annotations: Mapping[str, str], spec: Spec | InvalidSpec) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from awssts.domain.bulk import told
 from awssts.domain.errors import InvalidSpec
 from awssts.domain.names import RENEW, TOKEN_CODE
 from awssts.domain.resources import Spec, refuse_input_as_target
@@ -105,13 +106,12 @@ def _status(raw: Any) -> Status:
 
 
 def explain(error: ValidationError, root: str) -> list[str]:
-    """Return a line for each thing wrong: the field's path, then what is wrong with it.
+    """Return a line for each thing wrong, up to some: the field's path, then what is wrong with it.
 
     Values are not repeated except where our own messages do: they might be secret.
     """
-    return [
-        f"{_path(root, details['loc'])}: {_problem(details['msg'])}" for details in error.errors(include_input=False)
-    ]
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return told(root, found, lambda details: f"{_path(root, details['loc'])}: {_problem(details['msg'])}")
 
 
 def _path(root: str, location: tuple[int | str, ...]) -> str:

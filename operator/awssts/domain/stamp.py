@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from awssts.domain import bulk
 from awssts.domain.policy.facts import Authentication
 from awssts.domain.subject import STAMP, Subject
 
@@ -146,8 +147,11 @@ class _Stamp(UserInfo):
 
 
 def _read(annotations: Mapping[str, str]) -> _Stamp | None:
+    text = annotations.get(STAMP, "")
+    if len(text) > ALL_ANNOTATIONS or bulk.has_more_values(text.encode(errors="replace")):
+        return None  # none that we have made: it would say who applied something with more than is looked at
     try:
-        found = _Stamp.model_validate_json(annotations.get(STAMP, ""))
+        found = _Stamp.model_validate_json(text)
     except ValidationError:
         return None
     return found if found.username else None

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+import threading
 from functools import cache
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import cel
 
+_LOADING = threading.Lock()
 _RESERVED = ("reserved identifier: namespace", "namespace is a reserved word of CEL; the variable is ns")
 
 
@@ -19,7 +21,9 @@ def compiled(source: str) -> "cel.Program":
         ValueError: it is no expression; the text says where.
     """
     try:
-        program: cel.Program = _engine().compile(source)
+        with _LOADING:  # reviews have a thread of their own
+            engine = _engine()
+        program: cel.Program = engine.compile(source)
     except ValueError as error:
         _, _, reason = str(error).partition("ERROR: <input>:")
         line = (reason or "malformed").splitlines()[0].replace(*_RESERVED)
