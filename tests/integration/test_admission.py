@@ -52,6 +52,21 @@ def test_the_stamp_can_not_be_forged(anna: Person, ben: Person, name: str, keys:
 
 
 @pytest.mark.usefixtures("webhook")
+@pytest.mark.parametrize(
+    ("annotations", "told"),
+    [
+        ({f"a{number}": "" for number in range(10_001)}, "it has more than 10000 fields and elements"),
+        ({"a": "x" * 3_000_000}, "metadata.annotations: they have 3000001 bytes; Kubernetes allows 262144"),
+    ],
+    ids=["many", "long"],
+)
+def test_what_is_too_large_is_refused_with_the_reason(
+    anna: Person, name: str, annotations: dict[str, str], told: str
+) -> None:
+    assert told in anna.fails("create", "--filename=-", given=request(name, annotations))
+
+
+@pytest.mark.usefixtures("webhook")
 def test_one_whose_name_the_api_server_makes_up_is_stamped(anna: Person, keys: Keys) -> None:
     unnamed = request("")
     unnamed["metadata"] = {"generateName": "reports-"}

@@ -5,27 +5,33 @@ kopf has a server of its own (``kopf.on.validate``, ``kopf.WebhookServer``); doc
 
 import asyncio
 import base64
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
-from awssts.domain import admission, calling
+from awssts.domain import admission, bulk, calling
 from awssts.domain.admission import AdmissionRequest, Desk, Stage, Verdict
 from awssts.domain.request import explain
 from awssts.domain.stamp import Keys
 from awssts.entry.serving import Certificates, Server
+from awssts.entry.turns import Turns
 
 log = structlog.get_logger(__name__)
 
-LARGEST = 8 * 1024 * 1024  # bytes: an object before and after; the API server takes no request over 3 MiB
 ARRIVAL = 5.0  # seconds for a body to arrive
+PATIENCE = 10.0  # seconds for a turn to come: the API server has given up by then
+SMALL = 64 * 1024  # bytes: as much as a connection has in its buffers anyway
 CONNECTIONS = 1_000
 IDLE = 120.0  # seconds: longer than the API server keeps a connection, so that it is never closed under a request
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 
 class Stamps(Protocol):
@@ -66,6 +72,9 @@ class AdmissionServer(Server):
         self._injecting = injecting
         self._clock = clock
         self._operators = frozenset(operators)
+        self._large = Turns(at_once=4, each=2, patience=PATIENCE)  # bodies over SMALL
+        self._open = Turns(at_once=16, each=8, patience=PATIENCE)  # reviews that have been read; some MB each
+        self._turns = Turns(at_once=1, each=1, patience=PATIENCE, rest=1.0)  # half of the time is the operator's own
         super().__init__(
             self._routes(), "admission webhook", certificates, host=host, port=port, idle=IDLE, connections=connections
         )
@@ -80,7 +89,7 @@ class AdmissionServer(Server):
         return self.tls.vouched_by(base64.b64decode(bundle))
 
     def _routes(self) -> web.Application:
-        application = web.Application(client_max_size=LARGEST)
+        application = web.Application(client_max_size=bulk.LARGEST, middlewares=[self._within_bounds])
         application.add_routes(
             [
                 *(web.post(path, self._mutate) for path in ("/", calling.ROOT, calling.ROOT + "/{token}")),
@@ -91,21 +100,58 @@ class AdmissionServer(Server):
         )
         return application
 
+    @web.middleware
+    async def _within_bounds(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuse a body that is too large before it is read, and have only some large ones in memory."""
+        size = request.content_length
+        if request.method != "POST":
+            return await handler(request)
+        if size is None:
+            return web.Response(status=411, text="a review has to come with its length")
+        if size > bulk.LARGEST:
+            return _too_large(f"the review is too large: it has {size} bytes, at the most {bulk.LARGEST} are read")
+        try:
+            if size <= SMALL:
+                return await handler(request)
+            async with self._large.of(request.remote or ""):
+                return await handler(request)
+        except TimeoutError:
+            return web.Response(status=503, text="more is sent than can be looked at; try again")
+
     async def _mutate(self, http: web.Request) -> web.Response:
-        request = await _read(http)
-        known = await self._is_known(http.path)
-        if not known:
-            self.on_stranger()
-        desk = replace(await self._desk(request), called_by_cluster=known)
-        return _answer(request, admission.review(Stage.MUTATE, request, desk), "mutate")
+        async def stamped(request: AdmissionRequest) -> Verdict:
+            known = await self._is_known(http.path)
+            if not known:
+                self.on_stranger()
+            desk = replace(await self._desk(request), called_by_cluster=known)
+            return await self._in_turn(http, admission.review, Stage.MUTATE, request, desk)
+
+        return await self._answered(http, stamped, "mutate")
 
     async def _validate(self, http: web.Request) -> web.Response:
-        request = await _read(http)
-        return _answer(request, admission.review(Stage.VALIDATE, request, await self._desk(request)), "validate")
+        async def validated(request: AdmissionRequest) -> Verdict:
+            desk = await self._desk(request)
+            return await self._in_turn(http, admission.review, Stage.VALIDATE, request, desk)
+
+        return await self._answered(http, validated, "validate")
 
     async def _inject(self, http: web.Request) -> web.Response:
-        request = await _read(http)
-        return _answer(request, await self._injecting.review(request), "inject")
+        return await self._answered(http, self._injecting.review, "inject")
+
+    async def _answered(
+        self, http: web.Request, judge: Callable[[AdmissionRequest], Awaitable[Verdict]], webhook: str
+    ) -> web.Response:
+        """Return the answer. No error leaves here: with its traceback the whole body would stay for some time."""
+        try:
+            async with asyncio.timeout(ARRIVAL):
+                payload = await http.read()
+        except TimeoutError:
+            return web.Response(status=408)
+        async with self._open.of(http.remote or ""):
+            request = await self._in_turn(http, _understood, payload)
+            if isinstance(request, web.Response):
+                return request
+            return _answer(request, await judge(request), webhook)
 
     async def _is_known(self, path: str) -> bool:
         now = self._clock()
@@ -117,17 +163,27 @@ class AdmissionServer(Server):
         shown = [resource.annotations for resource in (request.new, request.old) if resource]
         return Desk(keys=await self._stamps.keys(*shown), now=self._clock(), operators=self._operators)
 
+    async def _in_turn(
+        self, http: web.Request, work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
+    ) -> Result:
+        """Return what the work comes to, which goes on beside the loop: no step of it holds the loop up for long."""
+        async with self._turns.of(http.remote or ""):
+            return await asyncio.to_thread(work, *given, **named)
 
-async def _read(http: web.Request) -> AdmissionRequest:
-    try:
-        async with asyncio.timeout(ARRIVAL):
-            payload = await http.read()
-    except TimeoutError:
-        raise web.HTTPRequestTimeout from None
+
+def _understood(payload: bytes) -> AdmissionRequest | web.Response:
+    """Return the request, or the answer where it can't be understood."""
+    if problem := bulk.excess(payload):
+        refusal = admission.unread(payload, problem)
+        return web.json_response(refusal) if refusal else _too_large(problem)
     try:
         return admission.read(payload)
     except ValidationError as error:
-        raise web.HTTPBadRequest(text="; ".join(explain(error, "AdmissionReview"))) from None
+        return web.Response(status=400, text="; ".join(explain(error, "AdmissionReview")))
+
+
+def _too_large(problem: str) -> web.Response:
+    return web.Response(status=413, text=problem)
 
 
 def _answer(request: AdmissionRequest, verdict: Verdict, webhook: str) -> web.Response:

@@ -18,7 +18,7 @@ from aiohttp import web
 from awssts.adapters.authority import issue
 from awssts.adapters.certificates import CertificateError, ServingPair
 from awssts.domain import admission as domain
-from awssts.domain import calling
+from awssts.domain import bulk, calling
 from awssts.domain.admissionreview import AdmissionRequest
 from awssts.domain.errors import AwsstsError
 from awssts.domain.stamp import Keys
@@ -75,9 +75,12 @@ def trusting(authority: bytes = AUTHORITY) -> ssl.SSLContext:
 
 
 @asynccontextmanager
-async def serving(given: Given | None = None, **options: Any) -> AsyncIterator[AdmissionServer]:
+async def serving(
+    given: Given | None = None, injecting: Injecting | None = None, **options: Any
+) -> AsyncIterator[AdmissionServer]:
     """As the operator runs it: a task that is cancelled at the end."""
-    server = AdmissionServer(given or Given(), Stamps(), Injecting(), clock, port=0, host="127.0.0.1", **options)
+    injecting = injecting or Injecting()
+    server = AdmissionServer(given or Given(), Stamps(), injecting, clock, port=0, host="127.0.0.1", **options)
     await server.start()
     following = asyncio.create_task(server.follow())
     try:
@@ -168,8 +171,9 @@ async def test_it_knows_the_operators_name() -> None:
         ("POST", "/delete", b"{}", 404),
         ("POST", "/mutate", b"", 400),
         ("POST", "/validate", b"{}", 400),
-        ("POST", "/validate", b"[" * 100_000, 400),
-        ("POST", "/validate", b" " * (admission.LARGEST + 1), 413),
+        ("POST", "/validate", b"[" * 1_000, 400),
+        ("POST", "/validate", b"[" * 100_000, 413),
+        ("POST", "/validate", b" " * (bulk.LARGEST + 1), 413),
     ],
 )
 async def test_status(method: str, path: str, body: bytes, status: int) -> None:
@@ -187,7 +191,7 @@ async def test_garbage_is_told_without_repeating_it() -> None:
 
 
 async def test_a_large_review_is_taken() -> None:
-    large = thing({"credentialsSecretRef": {"name": "a"}, "role": {"arn": "x" * 3_000_000}}, ANNAS)
+    large = thing({"credentialsSecretRef": {"name": "a"}, "role": {"arn": "x" * 1_500_000}}, ANNAS)
     async with serving() as server:
         assert (await reviewed(server, "/validate", raw(large, large)))["allowed"] is True
 
@@ -219,10 +223,10 @@ async def test_a_new_certificate_is_served_and_open_connections_stay() -> None:
 async def test_what_is_under_way_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
     """The end begins while a review is worked on."""
     stopping: list[asyncio.Task[None]] = []
-    review = domain.review
+    review, loop = domain.review, asyncio.get_running_loop()
 
     def slow(*arguments: Any) -> domain.Verdict:
-        stopping.append(asyncio.create_task(server.stop()))
+        loop.call_soon_threadsafe(lambda: stopping.append(asyncio.create_task(server.stop())))
         return review(*arguments)
 
     monkeypatch.setattr(domain, "review", slow)
