@@ -1,5 +1,6 @@
 """Puts the admission webhook together; imported only where it is served."""
 
+import gc
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,4 +63,5 @@ async def prepared(
     )
     watched = Registrations(cluster, settings.registration, DUTIES, expected, path)
     server.on_stranger = watched.hurry
+    gc.freeze()  # what is there by now stays: a large review must not have the collector go through it each time
     return Webhook((stamps.follow, watched.watch, server.run), server.unserved)

@@ -1,6 +1,7 @@
 """Reviews that would cost the server too much: refused unread, looked at one at a time, and never in its loop."""
 
 import asyncio
+import gc
 import io
 import json
 import threading
@@ -9,13 +10,16 @@ from typing import Any
 import aiohttp
 import pytest
 
+from awssts import webhook
 from awssts.domain import admission as domain
 from awssts.domain import bulk
 from awssts.domain.admission import Verdict
 from awssts.domain.admissionreview import AdmissionRequest
-from tests.unit.admission.reviews import ANNA, Json, by, kind, raw, thing
+from awssts.services import stamps as services
+from awssts.settings import Admission, Settings
+from tests.unit.admission.reviews import ANNA, OPERATOR, Json, by, kind, raw, thing
 from tests.unit.admission.test_bounds import counted
-from tests.unit.admission.test_server import Injecting, client, reviewed, serving, trusting
+from tests.unit.admission.test_server import Injecting, client, clock, reviewed, serving, trusting
 
 ANNOTATIONS = {f"a{number}": "" for number in range(230_000)}
 
@@ -159,3 +163,19 @@ async def test_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> No
             assert await answer.text() == "more is sent than can be looked at; try again"
         injecting.answer.set()
         await asyncio.gather(*sending)
+
+
+class Known:
+    """A cluster that says who the operator is."""
+
+    async def user_name(self) -> str:
+        return str(OPERATOR["username"])
+
+
+async def test_what_the_operator_consists_of_is_no_garbage_to_go_through() -> None:
+    gc.unfreeze()
+    cluster: Any = Known()
+    stamps = services.Stamps(cluster, "awssts-system", clock)
+    await webhook.prepared(Settings(), Admission(port=0), cluster, clock, stamps)
+    assert gc.get_freeze_count() > 10_000
+    gc.unfreeze()
