@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from awssts.adapters.telemetry import Telemetry
-from awssts.domain import errors
+from awssts.domain import errors, refusals
 from awssts.domain.container_protocol import Request
 from awssts.domain.errors import AwsstsError, Retry
 from awssts.domain.policy import errors as of_policies
@@ -69,15 +69,18 @@ There is one for each change, on the request, and none for another try that fail
 condition which changed (`Normal` where `Ready` became true, else `Warning`), or of these:
 
 """
+ANSWERS = ", ".join(
+    f"`{each.__name__}`" for each in AwsstsError.__subclasses__() if each.__module__ == refusals.__name__
+)
 EVENT_REASONS = (
     ("`RolloutRestarted`", "Normal", "request", "Workloads of `rolloutRestart` were restarted."),
     ("`RolloutRestartFailed`", "Warning", "request", "Some could not be; the message names each, and why."),
     ("`LoggedIn`", "Normal", "a user's Secret", "The gateway gave the user credentials."),
     (
-        "any of the above, or `AuthenticationFailed`, `CodeNeeded`, `CodeRefused`, `DeviceRefused`, `TooLate`",
+        f"any of the above, or {ANSWERS}",
         "Warning",
         "a user's Secret",
-        "The gateway gave none; of one reason, an Event a minute.",
+        "The gateway gave none to whom it knew; of one reason, an Event a minute.",
     ),
 )
 METRICS = f"""\

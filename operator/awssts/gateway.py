@@ -82,7 +82,6 @@ async def run(settings: GatewaySettings) -> None:
         residents = await house.residents()
         service = Gateway(
             cluster=cluster,
-            house=house,
             logins=Logins(house, passwords, cluster, time.monotonic),
             obtaining=Obtaining(Issuance(cluster, sts, sessions, now), cluster, bell, now, settings.patience),
             judging=judging,

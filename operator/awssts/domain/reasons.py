@@ -50,7 +50,7 @@ class Reason(StrEnum):
     )
     WAITING = (
         "Waiting",
-        f"{RECONCILING} is True",
+        f"{RECONCILING} is True, {READY} is False",
         "No failure: the next TOTP step is waited for, or another request's call with the same device.",
     )
     ALLOWED = (

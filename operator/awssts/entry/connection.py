@@ -12,7 +12,8 @@ class Connection:
     """Gives kopf its connection, with a token that is fresh.
 
     Args:
-        listing: is told the plural of what a watch lists before it begins; deletions before that reach no handler.
+        listing: is told the plural of what was listed for a watch to begin with, once that is answered: what was
+            deleted before reaches no handler.
     """
 
     def __init__(self, configuration: Configuration, listing: Callable[[str], None]) -> None:
@@ -29,7 +30,7 @@ class Connection:
 
     def _session(self, info: kopf.ConnectionInfo) -> aiohttp.ClientSession:
         heard = aiohttp.TraceConfig()
-        heard.on_request_start.append(self._hear)
+        heard.on_request_end.append(self._hear)
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
             headers=info.as_http_headers(),
@@ -37,10 +38,8 @@ class Connection:
             trace_configs=[heard],
         )
 
-    async def _hear(
-        self, _: aiohttp.ClientSession, __: SimpleNamespace, asked: aiohttp.TraceRequestStartParams
-    ) -> None:
-        if asked.method == "GET" and "watch" not in asked.url.query:
+    async def _hear(self, _: aiohttp.ClientSession, __: SimpleNamespace, asked: aiohttp.TraceRequestEndParams) -> None:
+        if asked.method == "GET" and not {"watch", "continue"} & set(asked.url.query):
             self._listing(asked.url.name)
 
 

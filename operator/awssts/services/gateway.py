@@ -22,7 +22,7 @@ from awssts.domain.request import Identity, Request
 from awssts.domain.view import View
 from awssts.services.audit import Audit
 from awssts.services.credential import Credential
-from awssts.services.house import House, Scene
+from awssts.services.house import Scene
 from awssts.services.inputs import carried_out, lent_key, own_key
 from awssts.services.judging import Judging
 from awssts.services.logins import Logins
@@ -67,7 +67,6 @@ class Gateway:
         self,
         *,
         cluster: Cluster,
-        house: House,
         logins: Logins,
         obtaining: Obtaining,
         judging: Callable[[Observations, Authentication], Judging],
@@ -76,7 +75,6 @@ class Gateway:
         terms: Terms,
     ) -> None:
         self._cluster = cluster
-        self._house = house
         self._logins = logins
         self._obtaining = obtaining
         self._judging = judging
@@ -118,16 +116,15 @@ class Gateway:
     async def _login(self, asked: Asked, caller: Caller) -> "Given":
         user: User | None = None
         try:
-            async with self._logins.authenticated(asked, caller) as user:
-                given = await self._credentials(user, asked, caller)
+            async with self._logins.authenticated(asked, caller) as (user, residents):
+                given = await self._credentials(Scene(residents, user), user, asked, caller)
         except AwsstsError as error:
             self._audit.refused(caller, error, user)
             raise
         self._audit.issued(caller, user, given.credentials)
         return given
 
-    async def _credentials(self, user: User, asked: Asked, caller: Caller) -> "Given":
-        scene = Scene(await self._house.residents(), user)
+    async def _credentials(self, scene: Scene, user: User, asked: Asked, caller: Caller) -> "Given":
         request = people.login(user, asked, self._clock(), str(next(self._numbers)))
         view = View(request=request, now=self._clock(), region=self._terms.region, target=None)
         key_secret = await self._cluster.secret(user.identity.namespace, view.spec.credentials_secret_ref.name)

@@ -38,9 +38,11 @@ class Intake:
         self._seen = observations
         self._reconciler = reconciler
         self._scheduler = scheduler
+        self._arrived: dict[Kind, set[Name]] = {}  # while a kind is swept: what the watch tells of meanwhile
 
     def request_changed(self, name: Name, body: dict[str, Any]) -> None:
         """A request is there, new or changed."""
+        self._arrives(Kind.REQUESTS, name)
         self._seen.echoes.requests.told(name, _version(body))
         if not self._serves(name[0]):
             return
@@ -56,6 +58,7 @@ class Intake:
 
     def secret_changed(self, name: Name, secret: dict[str, Any]) -> None:
         """A labelled Secret is there, new or changed."""
+        self._arrives(Kind.SECRETS, name)
         self._seen.echoes.secrets.told(name, _version(secret))
         if not self._serves(name[0]):
             return
@@ -77,6 +80,7 @@ class Intake:
 
     def policy_changed(self, body: dict[str, Any]) -> None:
         """A policy is there, new or changed."""
+        self._arrives(Kind.POLICIES, ("", body["metadata"]["name"]))
         self._wake_all(self._seen.see_policy(body))
 
     def policy_deleted(self, name: str) -> None:
@@ -85,6 +89,7 @@ class Intake:
 
     def namespace_changed(self, metadata: dict[str, Any]) -> None:
         """A namespace is there, new or changed: policies select by its labels, and judge by its annotations."""
+        self._arrives(Kind.NAMESPACES, ("", metadata["name"]))
         if self._seen.see_namespace(metadata) and self._seen.policies:
             self._wake_all(self._seen.requests(metadata["name"]))
 
@@ -106,15 +111,22 @@ class Intake:
 
     async def sweep(self, kind: Kind, listed: AsyncIterator[dict[str, Any]]) -> None:
         """Compare with the metadata of all that there are: a deletion while no watch ran is not delivered."""
-        before = self.known(kind)
-        there = set()
-        async for metadata in listed:
-            name = metadata.get("namespace", ""), metadata["name"]
-            there.add(name)
-            if kind is Kind.SECRETS and self._serves(name[0]):
-                self._seen.see_target(metadata)
-        for name in before - there:
+        before, there = self.known(kind), set[Name]()
+        arrived = self._arrived[kind] = set()
+        try:
+            async for metadata in listed:
+                name = metadata.get("namespace", ""), metadata["name"]
+                there.add(name)
+                if kind is Kind.SECRETS and self._serves(name[0]):
+                    self._seen.see_target(metadata)
+        finally:
+            del self._arrived[kind]
+        for name in before - there - arrived:
             self._lose(kind, name)
+
+    def _arrives(self, kind: Kind, name: Name) -> None:
+        if (arrived := self._arrived.get(kind)) is not None:
+            arrived.add(name)
 
     def _lose(self, kind: Kind, name: Name) -> None:
         match kind:

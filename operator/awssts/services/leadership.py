@@ -124,7 +124,15 @@ class Leadership:
         self.leads = False
         with contextlib.suppress(AwsstsError, TimeoutError):
             async with asyncio.timeout(TIMEOUT):
-                await self._write(lease, "")
+                await self._give_up(lease)
+
+    async def _give_up(self, lease: Lease) -> None:
+        try:
+            await self._write(lease, "")
+        except ClusterConflict:  # a renewal had been written whose answer nobody waited for any more
+            now = leases.read(await self._cluster.lease(*self._name))
+            if now.holder == self._identity:
+                await self._write(now, "")
 
     async def _try(self) -> bool:
         """Read the Lease and take or renew it; return whether it is ours."""

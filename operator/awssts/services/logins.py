@@ -13,7 +13,7 @@ from awssts.domain.lockout import Keys, Lockout, Pace
 from awssts.domain.people import User
 from awssts.domain.refusals import AuthenticationFailed, CodeRefused, DeviceRefused, TooMany
 from awssts.domain.request import Identity
-from awssts.services.house import House
+from awssts.services.house import House, Residents
 
 log = structlog.get_logger(__name__)
 
@@ -51,8 +51,10 @@ class Logins:
         self._pace = Pace(RATE, BURST)
 
     @asynccontextmanager
-    async def authenticated(self, asked: Asked, caller: Caller) -> AsyncIterator[User]:
-        """Within the block is done what the user came for; what comes of it tells whether it was a guess.
+    async def authenticated(self, asked: Asked, caller: Caller) -> AsyncIterator[tuple[User, Residents]]:
+        """Yield the user, and the reading that he is of.
+
+        Within the block is done what he came for; what comes of it tells whether it was a guess.
 
         A wrong password counts against name and address, a wrong code or device against the name's codes and the
         address. Only a code that was taken clears those (``accepted``): else who has the password could go on
@@ -72,14 +74,14 @@ class Logins:
         if wait > 0:
             raise TooMany(wait)
         with self._unless_guessed(keys):
-            user = await self._user(asked)
+            user, residents = await self._user(asked)
         if not guesses:  # there is nothing more to guess, and it may take long
-            yield user
+            yield user, residents
         elif (wait := self._lockout.begin(codes, self._tick())) > 0:
             raise TooMany(wait)
         else:
             with self._unless_guessed(codes):
-                yield user
+                yield user, residents
         self._lockout.clear(USER, name)
         await self._renew_hash(user, asked.password)
 
@@ -100,7 +102,7 @@ class Logins:
             raise
         self._lockout.take_back(keys)
 
-    async def _user(self, asked: Asked) -> User:
+    async def _user(self, asked: Asked) -> tuple[User, Residents]:
         residents = await self._house.residents()
         user = residents.users.get(asked.username)
         right = await self._passwords.verify(user.password_hash if user else None, asked.password)
@@ -108,7 +110,7 @@ class Logins:
             raise AuthenticationFailed("unknown user")
         if not right or user.suspended:
             raise AuthenticationFailed("suspended" if right else "wrong password", user.identity)
-        return user
+        return user, residents
 
     async def _renew_hash(self, user: User, password: str) -> None:
         """Keep the password by today's parameters. It has time: a failure is only logged."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
 import structlog
@@ -45,7 +45,7 @@ class Sweeps:
         self._due = asyncio.Event()
 
     def listing(self, plural: str) -> None:
-        """Take in that objects of that name are listed for a watch to begin with."""
+        """Take in that objects of that name were listed for a watch to begin with."""
         kind = next((kind for kind in Kind if kind == plural), None)
         if kind is not None and self._intake.known(kind):
             self._unsure.add(kind)
@@ -53,17 +53,21 @@ class Sweeps:
 
     async def run(self) -> None:
         """Sweep until cancelled."""
+        loop = asyncio.get_running_loop()
+        all_due = loop.time() + EVERY
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY):
+                async with asyncio.timeout_at(all_due):
                     await self._due.wait()
             await self._sleep(SETTLE)
-            await self.sweep()
+            unsure, self._unsure = self._unsure, set()
+            self._due.clear()
+            if loop.time() >= all_due:
+                unsure, all_due = set(Kind), loop.time() + EVERY
+            await self.sweep(unsure)
 
-    async def sweep(self) -> None:
-        """Compare what may have gone; all where nothing in particular may."""
-        unsure, self._unsure = self._unsure or set(Kind), set()
-        self._due.clear()
+    async def sweep(self, unsure: Collection[Kind] = tuple(Kind)) -> None:
+        """Compare what may have gone."""
         for kind in Kind:
             if kind in unsure and self._intake.known(kind):
                 await self._sweep(kind)

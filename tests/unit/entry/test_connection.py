@@ -63,5 +63,6 @@ async def test_lists_are_heard_and_watches_are_not() -> None:
             for path in ("/api/v1/namespaces/team/secrets?limit=500", "/apis/awssts.dev/v1alpha1/awsstsrequests"):
                 await session.get(server.make_url(path))
                 await session.get(server.make_url(path).update_query(watch="true"))
+                await session.get(server.make_url(path).update_query({"continue": "abc"}))
                 await session.post(server.make_url(path))
     assert heard == ["secrets", "awsstsrequests"]

@@ -82,6 +82,7 @@ class Stage:
 
     def __init__(self, spec: str = "", judged: Judgement | None = None) -> None:
         clock, tick, registry, nobody = Clock(), Tick(), Registry(), None
+        self.tick, self.registry = tick, registry
         bell = Waits(clock)
         registry.secrets = [secret(spec=spec)]
         self.judged = judged
@@ -103,7 +104,6 @@ class Stage:
         issuance = Issuance(self.cluster, self.sts, self.sessions, clock)
         self.gateway = Gateway(
             cluster=self.cluster,
-            house=house,
             logins=Logins(house, Passwords(), anything, tick),  # type: ignore[arg-type]
             obtaining=Obtaining(issuance, self.cluster, bell, clock, MINUTE),
             judging=lambda *_: self,  # type: ignore[arg-type, return-value]
@@ -111,6 +111,10 @@ class Stage:
             clock=clock,
             terms=Terms(region="eu-central-1", patience=MINUTE),
         )
+
+    async def slow_verify(self, *_: Any) -> bool:
+        self.tick.now += 0.05
+        return True
 
     @property
     def remembers(self) -> bool:
@@ -156,6 +160,13 @@ async def test_lent_keys_go_with_no_device_of_the_callers_choice(
     stage = Stage(spec, judged)
     assert await stage.call(**asked) is refusal
     assert len(stage.sts.calls) == (refusal is None)
+
+
+async def test_a_login_costs_one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+    monkeypatch.setattr(Passwords, "verify", stage.slow_verify)
+    assert await stage.call() is None
+    assert stage.registry.readings == 1
 
 
 async def test_devices_that_are_not_the_users_are_guesses() -> None:

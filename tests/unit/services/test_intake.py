@@ -119,6 +119,29 @@ def test_a_changed_key_wakes_its_users(desk: Desk) -> None:
     assert desk.woken() == {REPORTS}
 
 
+@pytest.mark.parametrize("kind", Kind)
+async def test_what_comes_again_while_a_sweep_runs_is_not_taken_for_deleted(desk: Desk, kind: Kind) -> None:
+    """Its deletion fell into a gap, and it was made anew after the list was taken: no event would bring it back."""
+    policy = {"metadata": {"name": "house"}, "spec": {}}
+
+    def comes() -> None:
+        desk.intake.request_changed(REPORTS, body())
+        desk.intake.secret_changed(REPORTS, target())
+        desk.intake.policy_changed(policy)
+        desk.intake.namespace_changed({"name": "team"})
+
+    async def listing() -> AsyncIterator[Json]:
+        comes()
+        for metadata in ():
+            yield metadata
+
+    comes()
+    await desk.intake.sweep(kind, listing())
+    assert len(desk.intake.known(kind)) == 1
+    await desk.intake.sweep(kind, listed())
+    assert not desk.intake.known(kind)
+
+
 @pytest.mark.parametrize("kind", ["device", "user", "something-new"])
 def test_other_labelled_secrets_concern_nobody_here(desk: Desk, kind: str) -> None:
     secret = credentials(key_data())

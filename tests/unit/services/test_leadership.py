@@ -106,6 +106,28 @@ def test_it_is_given_up_at_the_end() -> None:
     run(main())
 
 
+def test_it_is_given_up_although_the_answer_to_its_last_renewal_is_under_way() -> None:
+    async def main() -> None:
+        api = Api()
+        one = process(api, "one")
+        await one.acquire()
+
+        async def slow(call: str) -> None:
+            if call == "written":
+                await asyncio.sleep(1)
+
+        api.trouble = slow
+        keeping = asyncio.create_task(one.keep())
+        await asyncio.sleep(RETRY + 0.5)
+        assert api.writes == 2
+        keeping.cancel()
+        await asyncio.wait([keeping])
+        await one.release()
+        assert api.spec["holderIdentity"] == ""
+
+    run(main())
+
+
 async def refuse(_: str) -> None:
     raise ClusterUnavailable("the API server answered 500")
 

@@ -11,6 +11,7 @@ from awssts.domain.view import UNKNOWN
 from awssts.services.intake import Kind
 from awssts.services.sweeps import AGAIN, SETTLE, Sweeps
 from tests.unit.builders import Json, body, request, written
+from tests.unit.services import virtual_time
 from tests.unit.services.test_intake import REPORTS, Desk
 
 POLICY = {"metadata": {"name": "house"}, "spec": {}}
@@ -116,6 +117,22 @@ async def test_nothing_is_listed_for_what_is_not_watched_or_not_known(stage: Sta
     assert stage.lists.asked == []
     await stage.sweeps.sweep()
     assert Kind.REQUESTS not in stage.lists.asked
+
+
+def test_all_are_compared_each_hour_whatever_the_watches_do() -> None:
+    async def a_day() -> list[Kind]:
+        stage = Stage()
+        sweeps = Sweeps(stage.intake, stage.lists, ())
+        running = asyncio.create_task(sweeps.run())
+        for _ in range(24 * 6):
+            await asyncio.sleep(600)
+            sweeps.listing("secrets")
+        running.cancel()
+        return stage.lists.asked
+
+    asked = virtual_time.run(a_day())
+    assert asked.count(Kind.POLICIES) == asked.count(Kind.REQUESTS) == 23
+    assert asked.count(Kind.SECRETS) >= 140
 
 
 async def test_a_list_that_fails_is_taken_again(stage: Stage) -> None:
