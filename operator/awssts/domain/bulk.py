@@ -10,6 +10,8 @@ from typing import Final, TypeVar
 LARGEST: Final = 3 * 1024 * 1024 + 256 * 1024  # bytes: etcd takes objects of 1.5 MiB, a review has two, and who asks
 MOST_VALUES: Final = 10_000  # in one review: ordinary ones have some hundred, with managedFields
 MOST_TOLD: Final = 20  # lines about one object
+SMALL: Final = 64 * 1024  # bytes: as much as a connection has in its buffers anyway
+FEW_VALUES: Final = 1_000
 
 Found = TypeVar("Found")
 
@@ -26,6 +28,11 @@ def has_more_values(text: bytes, most: int = MOST_VALUES) -> bool:
     if len(structure) > 25 * most:  # numbers of a thousand digits cost as much as as many values
         return True
     return sum(map(structure.count, (b",", b"{", b"["))) > most
+
+
+def is_small(review: bytes) -> bool:
+    """Tell whether no step with the review takes long: only what policies hold costs more than their size."""
+    return len(review) <= SMALL and not has_more_values(review, FEW_VALUES)
 
 
 def excess(review: bytes) -> str:

@@ -5,7 +5,10 @@ kopf has a server of its own (``kopf.on.validate``, ``kopf.WebhookServer``); doc
 
 import asyncio
 import base64
+import re
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from typing import ParamSpec, Protocol, TypeVar
@@ -15,7 +18,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
-from awssts.domain import admission, bulk, calling
+from awssts.domain import admission, bulk, calling, names
 from awssts.domain.admission import AdmissionRequest, Desk, Stage, Verdict
 from awssts.domain.request import explain
 from awssts.domain.stamp import Keys
@@ -25,10 +28,13 @@ from awssts.entry.turns import Turns
 log = structlog.get_logger(__name__)
 
 ARRIVAL = 5.0  # seconds for a body to arrive
-PATIENCE = 10.0  # seconds for a turn to come: the API server has given up by then
-SMALL = 64 * 1024  # bytes: as much as a connection has in its buffers anyway
+PATIENCE = 5.0  # seconds until whoever sent a review has given up, where he does not say; as the chart has it
+IN_TIME = 0.8  # of them may pass until the work begins
 CONNECTIONS = 1_000
 IDLE = 120.0  # seconds: longer than the API server keeps a connection, so that it is never closed under a request
+
+DEADLINE = web.RequestKey("deadline", float)  # on the loop's clock
+SMALL = web.RequestKey("small", bool)
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -72,9 +78,10 @@ class AdmissionServer(Server):
         self._injecting = injecting
         self._clock = clock
         self._operators = frozenset(operators)
-        self._large = Turns(at_once=4, each=2, patience=PATIENCE)  # bodies over SMALL
-        self._open = Turns(at_once=16, each=8, patience=PATIENCE)  # reviews that have been read; some MB each
-        self._turns = Turns(at_once=1, each=1, patience=PATIENCE, rest=1.0)  # half of the time is the operator's own
+        self._large = Turns(at_once=4, each=2)  # bodies that are large
+        self._open = Turns(at_once=16, each=8)  # reviews with many values that have been read; some MB each
+        self._small = Turns(at_once=1, each=1)  # reviews in the loop: whatever else it has to do comes between two
+        self._turns = Turns(at_once=1, each=1, rest=1.0)  # those beside it: half of the time is the operator's own
         super().__init__(
             self._routes(), "admission webhook", certificates, host=host, port=port, idle=IDLE, connections=connections
         )
@@ -110,10 +117,11 @@ class AdmissionServer(Server):
             return web.Response(status=411, text="a review has to come with its length")
         if size > bulk.LARGEST:
             return _too_large(f"the review is too large: it has {size} bytes, at the most {bulk.LARGEST} are read")
+        request[DEADLINE] = asyncio.get_running_loop().time() + IN_TIME * _patience(request)
         try:
-            if size <= SMALL:
+            if size <= bulk.SMALL:
                 return await handler(request)
-            async with self._large.of(request.remote or ""):
+            async with self._large.of(request.remote or "", request[DEADLINE]):
                 return await handler(request)
         except TimeoutError:
             return web.Response(status=503, text="more is sent than can be looked at; try again")
@@ -124,14 +132,13 @@ class AdmissionServer(Server):
             if not known:
                 self.on_stranger()
             desk = replace(await self._desk(request), called_by_cluster=known)
-            return await self._in_turn(http, admission.review, Stage.MUTATE, request, desk)
+            return await self._looked_at(http, Stage.MUTATE, request, desk)
 
         return await self._answered(http, stamped, "mutate")
 
     async def _validate(self, http: web.Request) -> web.Response:
         async def validated(request: AdmissionRequest) -> Verdict:
-            desk = await self._desk(request)
-            return await self._in_turn(http, admission.review, Stage.VALIDATE, request, desk)
+            return await self._looked_at(http, Stage.VALIDATE, request, await self._desk(request))
 
         return await self._answered(http, validated, "validate")
 
@@ -145,9 +152,10 @@ class AdmissionServer(Server):
         try:
             async with asyncio.timeout(ARRIVAL):
                 payload = await http.read()
-        except TimeoutError:
+        except (TimeoutError, ConnectionError):  # he may have gone
             return web.Response(status=408)
-        async with self._open.of(http.remote or ""):
+        http[SMALL] = bulk.is_small(payload)
+        async with nullcontext() if http[SMALL] else self._open.of(http.remote or "", http[DEADLINE]):
             request = await self._in_turn(http, _understood, payload)
             if isinstance(request, web.Response):
                 return request
@@ -163,12 +171,33 @@ class AdmissionServer(Server):
         shown = [resource.annotations for resource in (request.new, request.old) if resource]
         return Desk(keys=await self._stamps.keys(*shown), now=self._clock(), operators=self._operators)
 
+    async def _looked_at(self, http: web.Request, stage: Stage, request: AdmissionRequest, desk: Desk) -> Verdict:
+        if request.kind.kind == names.POLICY_KIND:
+            http[SMALL] = False  # what it holds has to be compiled
+        return await self._in_turn(http, admission.review, stage, request, desk)
+
     async def _in_turn(
         self, http: web.Request, work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
     ) -> Result:
-        """Return what the work comes to, which goes on beside the loop: no step of it holds the loop up for long."""
-        async with self._turns.of(http.remote or ""):
-            return await asyncio.to_thread(work, *given, **named)
+        """Return what the work comes to. Where it is more than a little, it goes on beside the loop, step by step."""
+        peer, deadline = http.remote or "", http[DEADLINE]
+        if http[SMALL]:
+            async with self._small.of(peer, deadline):
+                return work(*given, **named)
+
+        def timed() -> tuple[Result, float]:
+            began = time.thread_time()
+            return work(*given, **named), time.thread_time() - began
+
+        async with self._turns.of(peer, deadline) as turn:
+            result, turn.worked = await asyncio.to_thread(timed)
+        return result
+
+
+def _patience(http: web.Request) -> float:
+    """Return the seconds that the caller waits: the API server says them."""
+    found = re.fullmatch(r"(\d{1,2})s", http.query.get("timeout", ""))
+    return float(found[1]) if found else PATIENCE
 
 
 def _understood(payload: bytes) -> AdmissionRequest | web.Response:

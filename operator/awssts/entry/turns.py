@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import NamedTuple
 
 FORGOTTEN = 10.0  # seconds until half of what somebody took counts no more
@@ -14,40 +15,46 @@ class _Taken(NamedTuple):
     when: float  # on the loop's clock
 
 
+@dataclass(slots=True)
+class Turn:
+    """One that has come. ``worked``: seconds of work in it, where that is less than the time that it took."""
+
+    began: float
+    worked: float | None = None
+
+
 class Turns:
     """Lets some work at a time, first whose peer has taken least of late: who sends a lot keeps only himself waiting.
 
     Args:
         at_once: how many, of all peers.
         each: how many of one peer.
-        patience: seconds that somebody waits for a turn.
         rest: for how long nobody takes a place that was left, by how long it was taken.
     """
 
-    def __init__(self, *, at_once: int, each: int, patience: float, rest: float = 0.0) -> None:
+    def __init__(self, *, at_once: int, each: int, rest: float = 0.0) -> None:
         self._free = at_once
         self._each = each
-        self._patience = patience
         self._rest = rest
         self._working: Counter[str] = Counter()
         self._taken: dict[str, _Taken] = {}
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
     @asynccontextmanager
-    async def of(self, peer: str) -> AsyncIterator[None]:
-        """Wait for a turn, and have it for the block.
+    async def of(self, peer: str, deadline: float) -> AsyncIterator["Turn"]:
+        """Wait for a turn until that time of the loop's clock, and have it for the block.
 
         Raises:
-            TimeoutError: it did not come.
+            TimeoutError: it did not come: whoever sent the work has given up by now.
         """
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(self._patience):
+        async with asyncio.timeout_at(deadline):
             await self._turn(peer)
-        began = loop.time()
+        turn = Turn(loop.time())
         try:
-            yield
+            yield turn
         finally:
-            taken = loop.time() - began
+            taken = loop.time() - turn.began if turn.worked is None else turn.worked
             self._note(peer, taken)
             loop.call_later(taken * self._rest, self._left, peer)
 

@@ -5,6 +5,8 @@ import gc
 import io
 import json
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -15,6 +17,7 @@ from awssts.domain import admission as domain
 from awssts.domain import bulk
 from awssts.domain.admission import Verdict
 from awssts.domain.admissionreview import AdmissionRequest
+from awssts.entry.admission import PATIENCE
 from awssts.services import stamps as services
 from awssts.settings import Admission, Settings
 from tests.unit.admission.reviews import ANNA, OPERATOR, Json, by, kind, raw, thing
@@ -89,7 +92,36 @@ async def test_some_problems_are_told_of_what_is_no_review() -> None:
     assert told[20:] == ["AdmissionReview: and 4980 more"]
 
 
-async def test_one_review_at_a_time_and_none_in_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+LARGE = thing(annotations={f"a{number}": "" for number in range(bulk.FEW_VALUES)})
+POLICY = kind("AwsStsPolicy", "awssts.dev")
+
+
+@pytest.mark.parametrize(
+    ("review", "threads"),
+    [(raw(by(ANNA, thing())), []), (raw(by(ANNA, LARGE)), ["read", "review"]), (raw(thing({}), **POLICY), ["review"])],
+    ids=["small", "large", "policy"],
+)
+async def test_what_may_take_long_is_looked_at_beside_the_loop(
+    review: Json, threads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = []
+
+    def noting(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*given: Any) -> Any:
+            if threading.current_thread() is not threading.main_thread():
+                beside.append(name)
+            return work(*given)
+
+        return noted
+
+    for name in ("read", "review"):
+        monkeypatch.setattr(domain, name, noting(name, getattr(domain, name)))
+    async with serving() as server:
+        assert (await reviewed(server, "/validate", review))["allowed"]
+    assert beside == threads
+
+
+async def test_one_large_review_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[int] = []
     alone = threading.Lock()
     read, decide = domain.read, domain.review
@@ -113,10 +145,9 @@ async def test_one_review_at_a_time_and_none_in_the_loop(monkeypatch: pytest.Mon
     monkeypatch.setattr(domain, "read", reading)
     monkeypatch.setattr(domain, "review", deciding)
     async with serving() as server:
-        answers = await asyncio.gather(*(reviewed(server, "/validate", raw(by(ANNA, thing()))) for _ in range(20)))
+        answers = await asyncio.gather(*(reviewed(server, "/validate", raw(by(ANNA, LARGE))) for _ in range(20)))
     assert all(answer["allowed"] for answer in answers)
     assert len(threads) == 40
-    assert threading.get_ident() not in threads
 
 
 class Waiting(Injecting):
@@ -150,17 +181,22 @@ async def test_few_large_ones_are_in_memory_and_small_ones_pass() -> None:
         assert await asyncio.gather(*sending) == [200] * 5
 
 
-async def test_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_has_given_up_is_not_worked_for() -> None:
+    """The API server says how long it waits; others have five seconds."""
     injecting = Waiting()
     async with serving(injecting=injecting) as server, client(server) as session:
-        monkeypatch.setattr(server._open, "_patience", 0.01)  # noqa: SLF001 - ten seconds otherwise
-        pod = raw(thing(), **kind("Pod", ""))
-        sending = [asyncio.create_task(reviewed(server, "/inject", pod)) for _ in range(8)]
+        pod = raw(LARGE, **kind("Pod", ""))
+        sending = [asyncio.create_task(reviewed(server, "/inject?timeout=30s", pod)) for _ in range(8)]
         for _ in range(8):
             await injecting.reached.get()
-        async with session.post("/inject", json=pod) as answer:
+        began = time.monotonic()
+        async with session.post("/inject?timeout=1s", json=pod) as answer:
             assert answer.status == 503
             assert await answer.text() == "more is sent than can be looked at; try again"
+        assert time.monotonic() - began < PATIENCE
+        small = raw(thing(), **kind("Pod", ""))
+        sending.append(asyncio.create_task(reviewed(server, "/inject?timeout=5s", small)))
+        await injecting.reached.get()  # it does not wait for the others
         injecting.answer.set()
         await asyncio.gather(*sending)
 

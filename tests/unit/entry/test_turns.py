@@ -13,13 +13,14 @@ from tests.unit.services.virtual_time import run
 class House:
     """Work of some peers: when each began, and how many worked at once."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: Turns, patience: float = 1000.0) -> None:
         self.turns = turns
+        self.patience = patience
         self.began: list[tuple[str, float]] = []
         self.working = self.most = 0
 
     async def work(self, peer: str, seconds: float) -> None:
-        async with self.turns.of(peer):
+        async with self.turns.of(peer, asyncio.get_running_loop().time() + self.patience):
             self.began.append((peer, asyncio.get_running_loop().time()))
             self.working += 1
             self.most = max(self.most, self.working)
@@ -39,7 +40,7 @@ def all_of(*work: Coroutine[Any, Any, None]) -> None:
 
 
 def test_one_works_at_a_time_and_all_come() -> None:
-    house = House(Turns(at_once=1, each=1, patience=100))
+    house = House(Turns(at_once=1, each=1))
     all_of(*(house.work(peer, 0.1) for peer in "aabbc"))
     assert house.most == 1
     assert sorted(house.order) == ["a", "a", "b", "b", "c"]
@@ -47,7 +48,7 @@ def test_one_works_at_a_time_and_all_come() -> None:
 
 def test_who_sends_a_lot_keeps_nobody_else_waiting() -> None:
     """One that takes little comes after the one that is at work, however many wait."""
-    house = House(Turns(at_once=1, each=1, patience=1000))
+    house = House(Turns(at_once=1, each=1))
 
     async def later() -> None:
         await asyncio.sleep(2.5)
@@ -59,7 +60,7 @@ def test_who_sends_a_lot_keeps_nobody_else_waiting() -> None:
 
 
 def test_what_was_taken_is_forgotten() -> None:
-    house = House(Turns(at_once=1, each=1, patience=1000))
+    house = House(Turns(at_once=1, each=1))
 
     async def after(seconds: float, *work: Coroutine[Any, Any, None]) -> None:
         await asyncio.sleep(seconds)
@@ -71,20 +72,20 @@ def test_what_was_taken_is_forgotten() -> None:
 
 
 def test_one_peer_has_some_places_only() -> None:
-    house = House(Turns(at_once=3, each=2, patience=100))
+    house = House(Turns(at_once=3, each=2))
     all_of(*(house.work(peer, 1.0) for peer in "aaab"))
     assert house.began[:3] == [("a", 0.0), ("a", 0.0), ("b", 0.0)]
     assert house.began[3] == ("a", pytest.approx(1.0))
 
 
 def test_after_each_the_loop_has_as_long_for_other_things() -> None:
-    house = House(Turns(at_once=1, each=1, patience=100, rest=1.0))
+    house = House(Turns(at_once=1, each=1, rest=1.0))
     all_of(*(house.work("a", 0.5) for _ in range(3)))
     assert [when for _, when in house.began] == pytest.approx([0.0, 1.0, 2.0])
 
 
 def test_nobody_waits_for_ever_and_who_goes_takes_no_turn() -> None:
-    house = House(Turns(at_once=1, each=1, patience=5))
+    house = House(Turns(at_once=1, each=1), patience=5)
 
     async def too_late() -> None:
         with pytest.raises(TimeoutError):
@@ -98,17 +99,29 @@ def test_nobody_waits_for_ever_and_who_goes_takes_no_turn() -> None:
     assert house.order == "ac"
 
 
+def test_only_the_work_counts_where_that_is_told() -> None:
+    house = House(Turns(at_once=1, each=1, rest=1.0))
+
+    async def scene() -> None:
+        async with house.turns.of("a", 100.0) as turn:
+            await asyncio.sleep(5.0)
+            turn.worked = 0.5
+        await house.work("b", 1.0)
+
+    run(scene())
+    assert house.began == [("b", pytest.approx(5.5))]
+
+
 def test_a_turn_that_comes_as_somebody_goes_is_the_nexts() -> None:
-    house = House(Turns(at_once=1, each=1, patience=100))
+    house = House(Turns(at_once=1, each=1))
 
     async def scene() -> None:
         first = asyncio.create_task(house.work("a", 1.0))
         await asyncio.sleep(0)
         second = asyncio.create_task(house.work("b", 1.0))
         await first
-        while not second.done() and house.order == "a":
-            second.cancel()
-            await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(second.cancel)
+        await asyncio.wait([second])
         await house.work("c", 1.0)
 
     run(scene())
