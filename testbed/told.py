@@ -69,8 +69,11 @@ There is one for each change, on the request, and none for another try that fail
 condition which changed (`Normal` where `Ready` became true, else `Warning`), or of these:
 
 """
+UNKNOWN_TO = {refusals.TooMany, refusals.Overloaded}  # said before it is known who calls
 ANSWERS = ", ".join(
-    f"`{each.__name__}`" for each in AwsstsError.__subclasses__() if each.__module__ == refusals.__name__
+    f"`{each.__name__}`"
+    for each in AwsstsError.__subclasses__()
+    if each.__module__ == refusals.__name__ and each not in UNKNOWN_TO
 )
 EVENT_REASONS = (
     ("`RolloutRestarted`", "Normal", "request", "Workloads of `rolloutRestart` were restarted."),
@@ -80,7 +83,7 @@ EVENT_REASONS = (
         f"any of the above, or {ANSWERS}",
         "Warning",
         "a user's Secret",
-        "The gateway gave none to whom it knew; of one reason, an Event a minute.",
+        "The gateway gave none; of one reason, an Event a minute.",
     ),
 )
 METRICS = f"""\

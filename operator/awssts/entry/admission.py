@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 ARRIVAL = 5.0  # seconds for a body to arrive
 PATIENCE = 5.0  # seconds until whoever sent a review has given up, where he does not say; as the chart has it
+LONGEST = 30.0  # seconds: Kubernetes allows no more
 IN_TIME = 0.8  # of them may pass until the work begins
 CONNECTIONS = 1_000
 IDLE = 120.0  # seconds: longer than the API server keeps a connection, so that it is never closed under a request
@@ -80,6 +81,9 @@ class AdmissionServer(Server):
         self._operators = frozenset(operators)
         self._large = Turns(at_once=4, each=2)  # bodies that are large
         self._open = Turns(at_once=16, each=8)  # reviews with many values that have been read; some MB each
+        self._lookups = Turns(
+            at_once=16, each=8
+        )  # for a pod, at the API server: by connections that renewals need, too
         self._small = Turns(at_once=1, each=1)  # reviews in the loop: whatever else it has to do comes between two
         self._turns = Turns(at_once=1, each=1, rest=1.0)  # those beside it: half of the time is the operator's own
         super().__init__(
@@ -143,7 +147,11 @@ class AdmissionServer(Server):
         return await self._answered(http, validated, "validate")
 
     async def _inject(self, http: web.Request) -> web.Response:
-        return await self._answered(http, self._injecting.review, "inject")
+        async def looked_up(request: AdmissionRequest) -> Verdict:
+            async with self._lookups.of(http.remote or "", http[DEADLINE]):
+                return await self._injecting.review(request)
+
+        return await self._answered(http, looked_up, "inject")
 
     async def _answered(
         self, http: web.Request, judge: Callable[[AdmissionRequest], Awaitable[Verdict]], webhook: str
@@ -172,9 +180,11 @@ class AdmissionServer(Server):
         return Desk(keys=await self._stamps.keys(*shown), now=self._clock(), operators=self._operators)
 
     async def _looked_at(self, http: web.Request, stage: Stage, request: AdmissionRequest, desk: Desk) -> Verdict:
-        if request.kind.kind == names.POLICY_KIND:
-            http[SMALL] = False  # what it holds has to be compiled
-        return await self._in_turn(http, admission.review, stage, request, desk)
+        if not http[SMALL] or request.kind.kind != names.POLICY_KIND:
+            return await self._in_turn(http, admission.review, stage, request, desk)
+        http[SMALL] = False  # what it holds has to be compiled
+        async with self._open.of(http.remote or "", http[DEADLINE]):
+            return await self._in_turn(http, admission.review, stage, request, desk)
 
     async def _in_turn(
         self, http: web.Request, work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
@@ -197,7 +207,7 @@ class AdmissionServer(Server):
 def _patience(http: web.Request) -> float:
     """Return the seconds that the caller waits: the API server says them."""
     found = re.fullmatch(r"(\d{1,2})s", http.query.get("timeout", ""))
-    return float(found[1]) if found else PATIENCE
+    return min(float(found[1]), LONGEST) if found else PATIENCE
 
 
 def _understood(payload: bytes) -> AdmissionRequest | web.Response:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 FORGOTTEN = 10.0  # seconds until half of what somebody took counts no more
+NOTHING = 1e-6  # seconds: what somebody took who is forgotten. One small turn takes more, and many of them a lot
 
 
 class _Taken(NamedTuple):
@@ -48,6 +49,8 @@ class Turns:
             TimeoutError: it did not come: whoever sent the work has given up by now.
         """
         loop = asyncio.get_running_loop()
+        if loop.time() >= deadline:
+            raise TimeoutError
         async with asyncio.timeout_at(deadline):
             await self._turn(peer)
         turn = Turn(loop.time())
@@ -98,4 +101,4 @@ class Turns:
 
     def _note(self, peer: str, seconds: float) -> None:
         self._taken[peer] = _Taken(self._taken_lately(peer) + seconds, asyncio.get_running_loop().time())
-        self._taken = {known: taken for known, taken in self._taken.items() if self._taken_lately(known) > 1e-3}
+        self._taken = {known: taken for known, taken in self._taken.items() if self._taken_lately(known) > NOTHING}

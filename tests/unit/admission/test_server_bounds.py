@@ -17,7 +17,7 @@ from awssts.domain import admission as domain
 from awssts.domain import bulk
 from awssts.domain.admission import Verdict
 from awssts.domain.admissionreview import AdmissionRequest
-from awssts.entry.admission import PATIENCE
+from awssts.entry.admission import IN_TIME, PATIENCE
 from awssts.services import stamps as services
 from awssts.settings import Admission, Settings
 from tests.unit.admission.reviews import ANNA, OPERATOR, Json, by, kind, raw, thing
@@ -193,10 +193,22 @@ async def test_who_has_given_up_is_not_worked_for() -> None:
         async with session.post("/inject?timeout=1s", json=pod) as answer:
             assert answer.status == 503
             assert await answer.text() == "more is sent than can be looked at; try again"
-        assert time.monotonic() - began < PATIENCE
-        small = raw(thing(), **kind("Pod", ""))
-        sending.append(asyncio.create_task(reviewed(server, "/inject?timeout=5s", small)))
-        await injecting.reached.get()  # it does not wait for the others
+        assert time.monotonic() - began < IN_TIME * PATIENCE
+        assert (await reviewed(server, "/validate", raw(by(ANNA, thing()))))["allowed"], "what is small does not wait"
+        injecting.answer.set()
+        await asyncio.gather(*sending)
+
+
+async def test_few_pods_are_looked_up_at_once() -> None:
+    """It goes by the connections to the API server that renewals need, too."""
+    injecting = Waiting()
+    async with serving(injecting=injecting) as server:
+        pod = raw(thing(), **kind("Pod", ""))
+        sending = [asyncio.create_task(reviewed(server, "/inject", pod)) for _ in range(20)]
+        for _ in range(8):
+            await injecting.reached.get()
+        assert (await reviewed(server, "/validate", raw(by(ANNA, thing()))))["allowed"]
+        assert injecting.reached.empty()
         injecting.answer.set()
         await asyncio.gather(*sending)
 

@@ -99,6 +99,33 @@ def test_nobody_waits_for_ever_and_who_goes_takes_no_turn() -> None:
     assert house.order == "ac"
 
 
+def test_many_small_turns_are_a_lot() -> None:
+    """Somebody who took one that was larger does not come behind them for ever."""
+    house = House(Turns(at_once=1, each=1))
+
+    async def flood() -> None:
+        while asyncio.get_running_loop().time() < 2.0:
+            await house.work("a", 0.0004)
+
+    async def other() -> None:
+        await house.work("x", 0.003)
+        await house.work("x", 0.003)
+
+    all_of(*(flood() for _ in range(20)), other())
+    assert [when for peer, when in house.began if peer == "x"][1] < 0.1
+
+
+def test_no_turn_comes_after_its_time() -> None:
+    house = House(Turns(at_once=1, each=1), patience=-1.0)
+
+    async def scene() -> None:
+        with pytest.raises(TimeoutError):
+            await house.work("a", 1.0)
+
+    run(scene())
+    assert not house.order
+
+
 def test_only_the_work_counts_where_that_is_told() -> None:
     house = House(Turns(at_once=1, each=1, rest=1.0))
 
