@@ -7,7 +7,7 @@ REPORTS := .cache/reports
 WORKERS ?= 2
 PYTEST = $(PYTHON_BIN)/pytest -n $(WORKERS) --dist loadfile
 # With real processes on a loaded machine; what is run again is listed at the end, and is to be mended.
-AGAIN := --reruns 2 -rR
+AGAIN := --reruns 2 -rR --rerun-show-tracebacks
 ARGS ?=
 BUILD := from testbed.cluster import kind, requirements; from testbed.cluster.binaries import apart, needed, programs; \
 	programs(*needed(controllers=True, node=requirements.met()), "helm")
