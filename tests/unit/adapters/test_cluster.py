@@ -244,6 +244,7 @@ echo '{{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential
 """
 
 
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")  # the library's, since 3.12
 async def test_a_command_of_the_kubeconfig_gives_another_token_in_time(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
