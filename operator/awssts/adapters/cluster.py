@@ -112,18 +112,11 @@ class Cluster:
 
     async def check(self, namespaces: Sequence[str]) -> None:
         """Raise ClusterUnavailable or ClusterForbidden when the operator can't work here; without CRDs NotInstalled."""
-        for namespace in namespaces or ("",):
-            folder = f"namespaces/{quote(namespace)}/{names.PLURAL}" if namespace else names.PLURAL
-            await self._first(folder)
-
-    async def _first(self, plural: str) -> None:
-        try:
-            await self._call("GET", f"/apis/{names.API_VERSION}/{plural}?limit=1", accept=_METADATA_LIST)
-        except NotFound:
-            kind = plural.rsplit("/", 1)[-1]
-            raise NotInstalled(
-                f"the cluster has no {kind}.{names.GROUP}: install the CRDs (kubectl apply -f crds/)"
-            ) from None
+        for folder in _request_folders(namespaces):
+            try:
+                await self._call("GET", f"{folder}?limit=1", accept=_METADATA_LIST)
+            except NotFound:
+                raise _not_installed(folder) from None
 
     async def request(self, namespace: str, name: str) -> Json | None:
         """Return the ``AwsStsRequest``, or None where there is none."""
@@ -145,7 +138,6 @@ class Cluster:
 
     async def policies(self) -> AsyncIterator[Json]:
         """Yield every ``AwsStsPolicy``."""
-        await self._first(names.POLICY_PLURAL)
         async for item in self._list(f"/apis/{names.API_VERSION}/{names.POLICY_PLURAL}", {}, "application/json"):
             yield item
 
@@ -156,9 +148,8 @@ class Cluster:
 
     async def request_metadata(self, namespaces: Sequence[str]) -> AsyncIterator[Json]:
         """Yield the metadata of every ``AwsStsRequest``, in pages; in all namespaces when none is named."""
-        for namespace in namespaces or ("",):
-            folder = f"namespaces/{quote(namespace)}/{names.PLURAL}" if namespace else names.PLURAL
-            async for item in self._list(f"/apis/{names.API_VERSION}/{folder}", {}, _METADATA_LIST):
+        for folder in _request_folders(namespaces):
+            async for item in self._list(folder, {}, _METADATA_LIST):
                 yield item["metadata"]
 
     async def target_metadata(self, namespaces: Sequence[str]) -> AsyncIterator[Json]:
@@ -265,7 +256,7 @@ class Cluster:
             try:
                 page = await self._call("GET", f"{path}?{urlencode(query)}", accept=accept)
             except NotFound:
-                raise NotInstalled(f"the API server knows no {path}") from None
+                raise _not_installed(path) from None
             for item in page.get("items") or ():
                 yield item
             if not (following := page["metadata"].get("continue")):
@@ -311,6 +302,19 @@ _APPLIED = urlencode({"fieldManager": names.FIELD_MANAGER, "force": "true"})
 
 def _request_path(namespace: str, name: str) -> str:
     return f"/apis/{names.API_VERSION}/namespaces/{quote(namespace)}/{names.PLURAL}/{quote(name, safe='')}"
+
+
+def _request_folders(namespaces: Sequence[str]) -> list[str]:
+    """Return the paths under which requests are: one for each namespace; that of all when none is named."""
+    inside = [f"namespaces/{quote(namespace)}/" for namespace in namespaces] or [""]
+    return [f"/apis/{names.API_VERSION}/{namespace}{names.PLURAL}" for namespace in inside]
+
+
+def _not_installed(folder: str) -> NotInstalled:
+    if names.GROUP not in folder:
+        return NotInstalled(f"the API server knows no {folder}")
+    kind = folder.rpartition("/")[2]
+    return NotInstalled(f"the cluster has no {kind}.{names.GROUP}: install the CRDs (kubectl apply -f crds/)")
 
 
 def path_of_secret(namespace: str, name: str) -> str:
