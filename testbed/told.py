@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import re
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -167,7 +166,7 @@ def metrics() -> str:
 
 def documents() -> dict[str, str]:
     """Both, by the names of their files."""
-    return {"reference-reasons.md": reasons(), "reference-metrics.md": re.sub(r" \|  \| ", " | | ", metrics())}
+    return {"reference-reasons.md": reasons(), "reference-metrics.md": metrics()}
 
 
 if __name__ == "__main__":

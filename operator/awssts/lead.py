@@ -53,12 +53,9 @@ class Lead:
         try:
             yield
         finally:
-            keeping.cancel()
-            await asyncio.wait([keeping])
-            self._watchdog.stop()
+            await self.release()
             if not keeping.cancelled() and (lost := keeping.exception()) is not None:
                 raise lost from None
-            await self.release()
 
     async def _keep(self, leadership: Leadership) -> None:
         try:

@@ -252,9 +252,8 @@ def _live(request: Request, target: Target, problem: Trouble | None) -> tuple[st
             f"{target.access_key_id} is valid until {until} and is not renewed: spec.suspend is true",
         )
     at = _whole(renewal(request, target))
-    return Reason.ISSUED, f"{target.access_key_id} is valid until {until}" + (
-        f", renewed at {timestamp(at)}" if at else ""
-    )
+    renewed = f", renewed at {timestamp(at)}" if at else ""
+    return Reason.ISSUED, f"{target.access_key_id} is valid until {until}{renewed}"
 
 
 def _condition(request: Request, kind: str, status: str, reason: str, message: str, now: datetime) -> Condition:

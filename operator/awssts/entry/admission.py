@@ -8,7 +8,7 @@ import base64
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from typing import ParamSpec, Protocol, TypeVar
@@ -23,7 +23,7 @@ from awssts.domain.admission import AdmissionRequest, Desk, Stage, Verdict
 from awssts.domain.request import explain
 from awssts.domain.stamp import Keys
 from awssts.entry.serving import Certificates, Server
-from awssts.entry.turns import Turns
+from awssts.entry.turns import Turn, Turns
 
 log = structlog.get_logger(__name__)
 
@@ -123,9 +123,7 @@ class AdmissionServer(Server):
             return _too_large(f"the review is too large: it has {size} bytes, at the most {bulk.LARGEST} are read")
         request[DEADLINE] = asyncio.get_running_loop().time() + IN_TIME * _patience(request)
         try:
-            if size <= bulk.SMALL:
-                return await handler(request)
-            async with self._large.of(request.remote or "", request[DEADLINE]):
+            async with nullcontext() if size <= bulk.SMALL else _turn(self._large, request):
                 return await handler(request)
         except TimeoutError:
             return web.Response(status=503, text="more is sent than can be looked at; try again")
@@ -148,7 +146,7 @@ class AdmissionServer(Server):
 
     async def _inject(self, http: web.Request) -> web.Response:
         async def looked_up(request: AdmissionRequest) -> Verdict:
-            async with self._lookups.of(http.remote or "", http[DEADLINE]):
+            async with _turn(self._lookups, http):
                 return await self._injecting.review(request)
 
         return await self._answered(http, looked_up, "inject")
@@ -163,7 +161,7 @@ class AdmissionServer(Server):
         except (TimeoutError, ConnectionError):  # he may have gone
             return web.Response(status=408)
         http[SMALL] = bulk.is_small(payload)
-        async with nullcontext() if http[SMALL] else self._open.of(http.remote or "", http[DEADLINE]):
+        async with nullcontext() if http[SMALL] else _turn(self._open, http):
             request = await self._in_turn(http, _understood, payload)
             if isinstance(request, web.Response):
                 return request
@@ -180,28 +178,37 @@ class AdmissionServer(Server):
         return Desk(keys=await self._stamps.keys(*shown), now=self._clock(), operators=self._operators)
 
     async def _looked_at(self, http: web.Request, stage: Stage, request: AdmissionRequest, desk: Desk) -> Verdict:
-        if not http[SMALL] or request.kind.kind != names.POLICY_KIND:
-            return await self._in_turn(http, admission.review, stage, request, desk)
-        http[SMALL] = False  # what it holds has to be compiled
-        async with self._open.of(http.remote or "", http[DEADLINE]):
-            return await self._in_turn(http, admission.review, stage, request, desk)
+        if http[SMALL] and request.kind.kind == names.POLICY_KIND:  # what it holds has to be compiled
+            async with _turn(self._open, http):
+                return await self._beside(http, admission.review, stage, request, desk)
+        return await self._in_turn(http, admission.review, stage, request, desk)
 
     async def _in_turn(
         self, http: web.Request, work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
     ) -> Result:
-        """Return what the work comes to. Where it is more than a little, it goes on beside the loop, step by step."""
-        peer, deadline = http.remote or "", http[DEADLINE]
-        if http[SMALL]:
-            async with self._small.of(peer, deadline):
-                return work(*given, **named)
+        """Return what the work comes to, in the loop where it is little."""
+        if not http[SMALL]:
+            return await self._beside(http, work, *given, **named)
+        async with _turn(self._small, http):
+            return work(*given, **named)
+
+    async def _beside(
+        self, http: web.Request, work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
+    ) -> Result:
+        """Return what the work comes to, which goes on beside the loop: no step of it holds the loop up for long."""
 
         def timed() -> tuple[Result, float]:
             began = time.thread_time()
             return work(*given, **named), time.thread_time() - began
 
-        async with self._turns.of(peer, deadline) as turn:
+        async with _turn(self._turns, http) as turn:
             result, turn.worked = await asyncio.to_thread(timed)
         return result
+
+
+def _turn(turns: Turns, http: web.Request) -> AbstractAsyncContextManager[Turn]:
+    """Return one for the sender of a review, until he gives up."""
+    return turns.of(http.remote or "", http[DEADLINE])
 
 
 def _patience(http: web.Request) -> float:

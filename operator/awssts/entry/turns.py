@@ -42,7 +42,7 @@ class Turns:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
     @asynccontextmanager
-    async def of(self, peer: str, deadline: float) -> AsyncIterator["Turn"]:
+    async def of(self, peer: str, deadline: float) -> AsyncIterator[Turn]:
         """Wait for a turn until that time of the loop's clock, and have it for the block.
 
         Raises:
