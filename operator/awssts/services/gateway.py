@@ -139,7 +139,7 @@ class Gateway:
                 raise DeviceRefused("with lent keys, the device has to be named by the user's Secret")
             key_secret = await self._cluster.secret(lent.namespace, lent.secret_name)
             key = lent_key(lent.secret_name, key_secret)
-            judged = await judging.without_root(judged, replace(view, key=key), key_secret)
+            await judging.refuse_root(judged, replace(view, key=key), key_secret)
         if not isinstance(key, KeyPair) or key_secret is None:
             raise key if isinstance(key, AwsstsError) else SecretNotFound("there is no key")
         view = self._demanding(carried_out(replace(view, key=key), request, judged), caller)

@@ -145,16 +145,17 @@ class Judging:
         found = judgement.judge(decision, view.spec, judged_by)
         if found.denied is not None and found.denied.retry is Retry.INPUT:
             self._refusals[name] = Refusal(found, looked_at, view.now)
-        return await self.without_root(found, replace(view, key=own or UNKNOWN), key_secret)
+        await self.refuse_root(found, replace(view, key=own or UNKNOWN), key_secret)
+        return found
 
     def _asks(self, policies: Collection[Policy | InvalidPolicy], about: Facts) -> bool:
         """Tell whether to judge this anew would be to ask somebody outside."""
         return isinstance(evaluate(policies, about, plugins=self._plugins), Need)
 
-    async def without_root(
+    async def refuse_root(
         self, found: Judgement, view: View, key_secret: Json | None, *, issuing: bool = False
-    ) -> Judgement:
-        """Return the judgement, where the view's key is not that of an account's root user, or may be.
+    ) -> None:
+        """Refuse the view's key where it is that of an account's root user, and may not be.
 
         It is asked for new credentials, and for a key that none are made with: what lives stays, whatever is said.
 
@@ -164,14 +165,13 @@ class Judging:
         """
         decision, key = found.decision, view.key
         if decision is None or found.denied is not None or decision.limits.allow_root:
-            return found
+            return
         if not isinstance(key, KeyPair) or key_secret is None:
-            return found
+            return
         if issuing or not _in_use(key, view):
             with Credential(key, key_secret["metadata"]).settling(self._clock()):
                 root = await self._callers.caller_is_root(key, region=view.target_region)
             decision.limits.check_root(root=root)
-        return found
 
     async def _facts(self, view: View, namespace: NamespaceFacts, key_secret: Json | None) -> Facts:
         target = view.target if isinstance(view.target, Target) else None

@@ -192,7 +192,7 @@ class Reconciler:
             if lent is not None and fresh is not None and fresh.denied is None:
                 key_secret = await self._cluster.secret(lent.namespace, lent.secret_name)
                 view = replace(view, key=lent_key(lent.secret_name, key_secret))
-                fresh = await self._judging.without_root(fresh, view, key_secret)
+                await self._judging.refuse_root(fresh, view, key_secret)
         except (ClusterUnavailable, ClusterForbidden):
             raise
         except AwsstsError as error:
@@ -212,7 +212,7 @@ class Reconciler:
     async def _issue(self, view: View, cause: Cause, key_secret: Json, memory: Memory) -> Target | None:
         assert isinstance(view.key, KeyPair)  # noqa: S101 - the plan never issues without
         if isinstance(view.judged, Judgement):
-            await self._judging.without_root(view.judged, view, key_secret, issuing=True)
+            await self._judging.refuse_root(view.judged, view, key_secret, issuing=True)
         namespace, name = view.request.identity.namespace, view.request.identity.name
         claimed = namespace, view.request.target_name
         self._claims[claimed] = name

@@ -125,8 +125,8 @@ class Stage:
     async def judge(self, *_: Any) -> Judgement | None:
         return self.judged
 
-    async def without_root(self, judged: Judgement, *_: Any) -> Judgement:
-        return judged
+    async def refuse_root(self, *_: Any) -> None:
+        """There are no keys of root here."""
 
     async def call(self, number: int = 1, **asked: Any) -> type | None:
         """Log in from an address of that number; return the class of the refusal."""

@@ -352,7 +352,7 @@ class TestRoot:
         assert world.keys == ([key] if asked else [])
         world.root = True
         with pytest.raises(LimitExceeded):
-            await world.judging.without_root(judged, dataclasses.replace(found, key=key), key_secret(), issuing=True)
+            await world.judging.refuse_root(judged, dataclasses.replace(found, key=key), key_secret(), issuing=True)
 
     async def test_nor_are_lent_ones_roots(self) -> None:
         world = World({"awsCredentials": LENT, "authorization": {"rolesFromAttribute": "r"}})
@@ -364,7 +364,7 @@ class TestRoot:
         assert world.keys == []
         world.root = True
         with pytest.raises(LimitExceeded):
-            await world.judging.without_root(judged, dataclasses.replace(seen(), key=OTHER_KEY), key_secret())
+            await world.judging.refuse_root(judged, dataclasses.replace(seen(), key=OTHER_KEY), key_secret())
         assert world.keys == [OTHER_KEY]
 
     @pytest.mark.parametrize(
